@@ -1,0 +1,1 @@
+"""The durable execution service as a pure machine."""
