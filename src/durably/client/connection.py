@@ -223,8 +223,9 @@ def _tls_context() -> Any:
 
 def _bundled_authorities() -> str | None:
     """For Pythons built to look for authorities where this machine has none."""
+    from importlib import import_module
+
     try:
-        import certifi
+        return str(import_module("certifi").where())
     except ImportError:
         return None
-    return str(certifi.where())

@@ -64,10 +64,10 @@ class _Environment:
 
     def __call__(self) -> SigningCredentials | None:
         get = os.environ.get
-        access_key = get("AWS_ACCESS_KEY_ID")
-        secret_key = get("AWS_SECRET_ACCESS_KEY")
+        access_key = get("AWS_ACCESS_KEY_ID", "").strip()
+        secret_key = get("AWS_SECRET_ACCESS_KEY", "").strip()
         if access_key and secret_key:
-            return SigningCredentials(access_key, secret_key, get("AWS_SESSION_TOKEN") or None)
+            return SigningCredentials(access_key, secret_key, get("AWS_SESSION_TOKEN", "").strip() or None)
         if self._optional:
             return None
         if self._chain is None:

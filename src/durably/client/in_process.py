@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from durably.wire.api_errors import ApiError
 from durably.wire.ports import CheckpointPort
 from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
 
 __all__ = ["InProcessClient"]
+
+_Answer = TypeVar("_Answer")
+_Submit = Callable[[Callable[[_Answer | ApiError], None]], None]
 
 
 class InProcessClient:
@@ -50,12 +53,12 @@ class InProcessClient:
         return f"InProcessClient({self._port!r})"
 
 
-def _block(submit: Callable[[Callable[[Any], None]], None]) -> Any:
-    answers: list[Any] = []
+def _block(submit: _Submit[_Answer]) -> _Answer:
+    answers: list[_Answer | ApiError] = []
     answered = allocate_lock()
     answered.acquire()
 
-    def reply(answer: Any) -> None:
+    def reply(answer: _Answer | ApiError) -> None:
         answers.append(answer)
         answered.release()
 
@@ -64,11 +67,11 @@ def _block(submit: Callable[[Callable[[Any], None]], None]) -> Any:
     return _unwrap(answers[0])
 
 
-async def _suspend(submit: Callable[[Callable[[Any], None]], None]) -> Any:
+async def _suspend(submit: _Submit[_Answer]) -> _Answer:
     from asyncio import get_running_loop
 
     loop = get_running_loop()
-    answers: list[Any] = []
+    answers: list[_Answer | ApiError] = []
     # Held until somebody is there to be woken: decides which side finds the other waiting.
     meeting = allocate_lock()
     future: Any = None
@@ -77,7 +80,7 @@ async def _suspend(submit: Callable[[Callable[[Any], None]], None]) -> Any:
         if not future.done():
             future.set_result(None)
 
-    def reply(answer: Any) -> None:
+    def reply(answer: _Answer | ApiError) -> None:
         with meeting:
             answers.append(answer)
             waiting = future is not None
@@ -96,7 +99,7 @@ async def _suspend(submit: Callable[[Callable[[Any], None]], None]) -> Any:
     return _unwrap(answers[0])
 
 
-def _unwrap(answer: Any) -> Any:
+def _unwrap(answer: _Answer | ApiError) -> _Answer:
     if isinstance(answer, ApiError):
         raise answer
     return answer

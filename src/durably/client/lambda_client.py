@@ -70,25 +70,22 @@ class LambdaClient:
     def checkpoint(
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
     ) -> CheckpointResponse:
-        from msgspec.json import decode, encode
+        from msgspec.json import encode
 
         body = encode(
             {"CheckpointToken": token, "Updates": updates, "ClientToken": client_token or self._transport.clock.token()}
         )
         response = self._transport.send("POST", self._path(arn) + "/checkpoint", body=body, headers=_JSON)
-        answer: Any = _without_nulls(decode(response.body), response.body)
-        state: Any = answer.get("NewExecutionState")
-        answer["NewExecutionState"] = _as_state(state if state is not None else {})
+        answer: Any = self._transport.parse(response)
+        answer["NewExecutionState"] = _as_state(answer.get("NewExecutionState") or {})
         return answer  # type: ignore[no-any-return]
 
     def get_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
-        from msgspec.json import decode
-
         query = [("CheckpointToken", token), ("MaxItems", str(max_items))]
         if marker:
             query.append(("Marker", marker))
         response = self._transport.send("GET", self._path(arn) + "/state", query=query)
-        return _as_state(_without_nulls(decode(response.body), response.body))
+        return _as_state(self._transport.parse(response))
 
     async def acheckpoint(
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
@@ -132,19 +129,6 @@ class LambdaClient:
             # Two may race to here once; the loser's pool ends with its last call.
             pool = self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="durably-lambda-client")
         return pool
-
-
-def _without_nulls(shape: Any, body: bytes) -> Any:
-    """Members that are null are absent, as in every AWS SDK. Bodies without the word are the rule."""
-    return _drop_nulls(shape) if b"null" in body else shape
-
-
-def _drop_nulls(shape: Any) -> Any:
-    if isinstance(shape, dict):
-        return {key: _drop_nulls(value) for key, value in shape.items() if value is not None}
-    if isinstance(shape, list):
-        return [_drop_nulls(value) for value in shape]
-    return shape
 
 
 def _as_state(state: Any) -> ExecutionState:

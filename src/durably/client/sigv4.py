@@ -75,7 +75,8 @@ class Signer:
         request_hash = sha256("\n".join(lines).encode()).hexdigest()
         to_sign = f"{_ALGORITHM}\n{timestamp}\n{scope}\n{request_hash}"
         signature = digest(self._signing_key(credentials.secret_key, timestamp[:8]), to_sign.encode(), "sha256").hex()
-        return f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={signed}, Signature={signature}"
+        who = f"{credentials.access_key}/{scope}"
+        return f"{_ALGORITHM} Credential={who}, SignedHeaders={signed}, Signature={signature}"
 
     def _signing_key(self, secret: str, date: str) -> bytes:
         known_secret, known_date, key = self._key

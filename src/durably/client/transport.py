@@ -17,7 +17,7 @@ from durably.wire.api_errors import CONNECTION_ERROR, ApiError
 
 from .clock import Clock
 from .connection import Connection, ConnectionLost, Response
-from .credentials import MissingCredentials, credential_source
+from .credentials import credential_source
 from .sigv4 import Signer
 from .urls import encode_query, lambda_endpoint, region_of
 
@@ -27,6 +27,7 @@ _BASE_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 20.0
 _MAX_IDLE: Final = 16
 _IDLE_SECONDS: Final = 50.0
+_UNSIGNED: Final = frozenset({"x-amzn-trace-id"})  # proxies rewrite it
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 
@@ -89,6 +90,9 @@ class Transport:
             read_timeout: seconds, in place of the transport's own.
             repeatable: False: what may have reached the service is not sent again.
         """
+        for name, value in (headers or {}).items():
+            if not (value.isascii() and value.isprintable()):
+                raise ValueError(f"{value!r} cannot be sent as header {name}: only printable ASCII can")
         path = self.endpoint.base_path + path
         pairs = encode_query(query) if query else []
         attempt = 1
@@ -98,12 +102,11 @@ class Transport:
             try:
                 request, signed_with = self._request(method, path, pairs, body, headers)
                 response = self._exchange(request, read_timeout, repeatable)
-            except (MissingCredentials, TypeError):
-                raise
             except OSError as exc:
                 error = ApiError(CONNECTION_ERROR, _explain(exc, self.endpoint.url, read_timeout or self._read_timeout))
                 error.__cause__ = exc
-                again = repeatable or _never_sent(exc)
+                # A certificate that does not verify (a ValueError too) will not verify next time either.
+                again = (repeatable or _never_sent(exc)) and not isinstance(exc, ValueError)
             else:
                 if response.status < 300:
                     return response
@@ -119,6 +122,19 @@ class Transport:
                 pause = self.clock.jitter() * min(_LONGEST_PAUSE, _BASE_PAUSE * 3.0**attempt)
             self.clock.sleep(pause)
             attempt += 1
+
+    def parse(self, response: Response) -> Any:
+        """The JSON of a successful response, null members dropped. Raises ApiError when it is not JSON."""
+        from msgspec import DecodeError
+        from msgspec.json import decode
+
+        body = response.body
+        try:
+            shape = decode(body) if body else {}
+        except (DecodeError, UnicodeDecodeError):
+            start = body[:80].decode("utf-8", "replace")
+            raise ApiError(CONNECTION_ERROR, f"{self.endpoint.url} does not answer as Lambda does: {start!r}") from None
+        return _without_nulls(shape) if b"null" in body else shape
 
     def close(self) -> None:
         """Close the idle connections. The transport stays usable."""
@@ -142,7 +158,7 @@ class Transport:
         parts = [f"{method} {target} HTTP/1.1\r\n", self._fixed_head]
         signed = {"host": self.endpoint.host_header}
         if headers:
-            signed.update(headers)
+            signed.update({name: value for name, value in headers.items() if name not in _UNSIGNED})
             parts += [f"{name}: {value}\r\n" for name, value in headers.items()]
         if body or method != "GET":
             parts.append(f"Content-Length: {len(body)}\r\n")
@@ -207,6 +223,15 @@ def _amz_date(now: float) -> str:
     from time import gmtime, strftime
 
     return strftime("%Y%m%dT%H%M%SZ", gmtime(now))
+
+
+def _without_nulls(shape: Any) -> Any:
+    """A member that is null is absent, as every AWS SDK has it. Most bodies do not hold the word at all."""
+    if isinstance(shape, dict):
+        return {key: _without_nulls(value) for key, value in shape.items() if value is not None}
+    if isinstance(shape, list):
+        return [_without_nulls(value) for value in shape]
+    return shape
 
 
 def _never_sent(exc: OSError) -> bool:

@@ -51,6 +51,7 @@ class Endpoint(NamedTuple):
             or scheme not in ("http", "https")
             or not host.strip("[]")
             or (port_text and not (port_text.isascii() and port_text.isdigit() and 0 < int(port_text) < 65536))
+            or not url.isascii()
             or any(character in rest for character in "@?# \r\n")
         ):
             raise ValueError(f"{url!r} is not an endpoint URL; expected http[s]://host[:port][/path]")

@@ -1,0 +1,113 @@
+"""An adapter for a Lambda client the user already has: boto3's, or anything shaped like it.
+
+Nothing of botocore is imported. Its errors are told apart by their shape and by the names in their class's
+ancestry, so that stubs, proxies and instrumented clients work as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from durably._version import __version__
+from durably.wire.api_errors import CONNECTION_ERROR, ApiError
+from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
+from durably.wire.timestamps import seconds_to_millis
+
+__all__ = ["Boto3Client"]
+
+_NO_ANSWER: Final = frozenset({"ConnectionError", "HTTPClientError", "OSError"})
+_REFUSED_LOCALLY: Final = frozenset({"ParamValidationError"})
+
+
+class Boto3Client:
+    """Checkpoints through ``client``, e.g. ``boto3.client("lambda")``.
+
+    Raises:
+        TypeError: ``client`` lacks the two operations (boto3 knows them since 1.42.1).
+    """
+
+    def __init__(self, client: Any) -> None:
+        for operation in ("checkpoint_durable_execution", "get_durable_execution_state"):
+            if not callable(getattr(client, operation, None)):
+                raise TypeError(
+                    f"{type(client).__name__} has no {operation}(): pass a Lambda client, boto3.client('lambda'), "
+                    "of boto3 1.42.1 or newer"
+                )
+        self._client = client
+        _announce(client)
+
+    def checkpoint(
+        self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
+    ) -> CheckpointResponse:
+        arguments: dict[str, Any] = {"DurableExecutionArn": arn, "CheckpointToken": token, "Updates": list(updates)}
+        if client_token is not None:
+            arguments["ClientToken"] = client_token
+        answer = self._call("checkpoint_durable_execution", arguments)
+        answer["NewExecutionState"] = _state(answer.get("NewExecutionState") or {})
+        return answer  # type: ignore[return-value]  # as the service model says
+
+    def get_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
+        arguments: dict[str, Any] = {"DurableExecutionArn": arn, "CheckpointToken": token, "MaxItems": max_items}
+        if marker:
+            arguments["Marker"] = marker
+        return _state(self._call("get_durable_execution_state", arguments))
+
+    def __repr__(self) -> str:
+        return f"Boto3Client({self._client!r})"
+
+    def _call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = getattr(self._client, operation)(**arguments)
+        except ApiError:
+            raise
+        except Exception as exc:
+            error = _api_error(exc)
+            if error is None:
+                raise
+            raise error from exc
+        return {
+            key: seconds_to_millis(value)
+            for key, value in answer.items()
+            if key != "ResponseMetadata" and value is not None
+        }
+
+
+def _state(state: dict[str, Any]) -> ExecutionState:
+    state.setdefault("Operations", [])
+    if not state.get("NextMarker"):
+        state.pop("NextMarker", None)
+    return state  # type: ignore[return-value]
+
+
+def _api_error(exc: Exception) -> ApiError | None:
+    """What the exception means to the engine; None when it is not about the call (no credentials, a bug)."""
+    response = getattr(exc, "response", None)
+    if isinstance(response, dict) and isinstance(response.get("Error"), dict):
+        error = response["Error"]
+        code = str(error.get("Code") or type(exc).__name__)
+        metadata = response.get("ResponseMetadata")
+        status = metadata.get("HTTPStatusCode") if isinstance(metadata, dict) else None
+        return ApiError(code, str(error.get("Message") or exc), status if isinstance(status, int) else None)
+    ancestry = {ancestor.__name__ for ancestor in type(exc).__mro__}
+    if ancestry & _NO_ANSWER:
+        return ApiError(CONNECTION_ERROR, str(exc))
+    if ancestry & _REFUSED_LOCALLY:
+        return ApiError("InvalidParameterValueException", str(exc))
+    return None
+
+
+def _announce(client: Any) -> None:
+    """Name durably in the user agent of the two calls, where the client has botocore's event system."""
+    register = getattr(getattr(getattr(client, "meta", None), "events", None), "register", None)
+    if not callable(register):
+        return
+    for operation in ("CheckpointDurableExecution", "GetDurableExecutionState"):
+        # The unique id makes a second adapter around one client add nothing.
+        register(f"before-call.lambda.{operation}", _add_user_agent, unique_id=f"durably-user-agent-{operation}")
+
+
+def _add_user_agent(params: dict[str, Any], **_: Any) -> None:
+    headers = params.get("headers")
+    if isinstance(headers, dict):
+        headers["User-Agent"] = f"{headers.get('User-Agent', '')} durably/{__version__}".strip()
