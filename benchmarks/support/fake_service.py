@@ -1,0 +1,289 @@
+"""The durable execution service as every side sees it, in a hundred lines: no I/O, an optional latency.
+
+It does what the contract asks of one execution: single-use checkpoint tokens in a chain (so two calls in flight
+at once fail), at most 250 updates a call, legal transitions only, every changed operation in the answer, pages of
+1,000. One core serves four faces, because each SDK has its own documented way to be given a client:
+
+- ``BotoFace``        ``durable_execution(boto3_client=...)`` of the official SDK: blocking, keyword arguments,
+                      timestamps as datetime, as botocore parses them;
+- ``AsyncBotoFace``   the same with coroutine methods: ``durable_execution(boto3_client=...)`` of
+                      async-durable-execution takes either and awaits these on its own loop, without a thread;
+- ``DurablyFace``     ``durable_execution(client=...)`` of durably: blocking, timestamps as integer milliseconds;
+- ``AsyncDurablyFace``  the same, awaitable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from types import SimpleNamespace
+from typing import Any
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:bench:$LATEST/durable-execution/bench/0001"
+PAGE = 1000
+MAX_UPDATES = 250
+
+
+def root_id(n: int) -> str:
+    """The id of the n-th operation at the root (the same in all three SDKs)."""
+    return blake2b(str(n).encode()).hexdigest()[:64]
+
+
+def milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def utc_datetime() -> datetime:
+    return datetime.now(UTC)
+
+
+class FakeService:
+    """One execution. ``stamp`` makes a timestamp in the form of the face in use."""
+
+    def __init__(self, payload: Any, stamp: Callable[[], Any] = milliseconds) -> None:
+        self._stamp = stamp
+        self._operations: dict[str, dict[str, Any]] = {}
+        self._token_number = 0
+        self.calls = 0
+        self.pages = 0
+        execution = {
+            "Id": ARN.rsplit("/", 1)[-1],
+            "Type": "EXECUTION",
+            "Status": "STARTED",
+            "StartTimestamp": stamp(),
+            "ExecutionDetails": {"InputPayload": json.dumps(payload)},
+        }
+        self._operations[execution["Id"]] = execution
+
+    @property
+    def token(self) -> str:
+        return f"token+{self._token_number:08d}"
+
+    def record_steps(self, results: Iterable[tuple[str, str]]) -> None:
+        """Put finished steps into the history: (name, JSON text of the result), ids as the root hands them out."""
+        for n, (name, result) in enumerate(results, 1):
+            self._operations[root_id(n)] = {
+                "Id": root_id(n),
+                "Type": "STEP",
+                "SubType": "Step",
+                "Name": name,
+                "Status": "SUCCEEDED",
+                "StartTimestamp": self._stamp(),
+                "EndTimestamp": self._stamp(),
+                "StepDetails": {"Attempt": 1, "Result": result},
+            }
+
+    def event(self) -> dict[str, Any]:
+        """What Lambda hands to the handler: parsed JSON, timestamps in milliseconds, the first page of the history."""
+        page, marker = self.page("")
+        for operation in page:
+            for key in ("StartTimestamp", "EndTimestamp"):
+                if isinstance(operation.get(key), datetime):
+                    operation[key] = int(operation[key].timestamp() * 1000)
+        return {
+            "DurableExecutionArn": ARN,
+            "CheckpointToken": self.token,
+            "InitialExecutionState": {"Operations": page, "NextMarker": marker},
+            "UpdatedOperationIds": [],
+        }
+
+    def page(self, marker: str) -> tuple[list[dict[str, Any]], str]:
+        start = int(marker or 0)
+        operations = list(self._operations.values())[start : start + PAGE]
+        more = start + PAGE < len(self._operations)
+        return [_copy(operation) for operation in operations], str(start + PAGE) if more else ""
+
+    def checkpoint(self, arn: str, token: str, updates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        if arn != ARN or token != self.token:
+            raise AssertionError(f"invalid checkpoint token {token!r}: {self.token!r} is the one in force")
+        if len(updates) > MAX_UPDATES:
+            raise AssertionError(f"{len(updates)} updates in one call")
+        self.calls += 1
+        self._token_number += 1
+        changed = {update["Id"]: self._apply(update) for update in updates}
+        return [_copy(operation) for operation in changed.values()]
+
+    def _apply(self, update: Mapping[str, Any]) -> dict[str, Any]:
+        operation = self._operations.get(update["Id"])
+        if update["Type"] != "STEP":
+            raise AssertionError(f"these benchmarks record steps only, got {update['Type']}")
+        if update["Action"] == "START":
+            if operation is not None:
+                raise AssertionError(f"{update['Id']} was started already")
+            operation = {"Id": update["Id"], "Type": "STEP", "Status": "STARTED", "StartTimestamp": self._stamp()}
+            operation["StepDetails"] = {"Attempt": 0}
+            for key in ("ParentId", "Name", "SubType"):
+                if update.get(key):
+                    operation[key] = update[key]
+            self._operations[update["Id"]] = operation
+        elif update["Action"] == "SUCCEED":
+            if operation is None or operation["Status"] != "STARTED":
+                raise AssertionError(f"{update['Id']} cannot succeed: {operation}")
+            operation["Status"] = "SUCCEEDED"
+            operation["EndTimestamp"] = self._stamp()
+            operation["StepDetails"] = {"Attempt": 1, "Result": update["Payload"]}
+        else:
+            raise AssertionError(f"no step of a benchmark may {update['Action']}: {update}")
+        return operation
+
+    def step_results(self) -> list[str]:
+        """The recorded results, in the order of the ids 1, 2, 3, ... (fails if one is missing or not finished)."""
+        results: list[str] = []
+        for n in range(1, len(self._operations)):
+            operation = self._operations[root_id(n)]
+            if operation["Status"] != "SUCCEEDED":
+                raise AssertionError(f"operation {n} is {operation['Status']}")
+            results.append(operation["StepDetails"]["Result"])
+        return results
+
+
+def _copy(operation: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: dict(value) if isinstance(value, dict) else value for key, value in operation.items()}
+
+
+# ---- latency ------------------------------------------------------------------------------------------
+
+
+def sleep_exactly(seconds: float) -> None:
+    if seconds:
+        time.sleep(seconds)
+
+
+async def asleep_exactly(seconds: float) -> None:
+    """Sleep without blocking the loop. asyncio's timers are up to a millisecond late (epoll counts in
+    milliseconds), so the last part is spent yielding to the loop until the moment has come."""
+    if seconds:
+        deadline = time.perf_counter() + seconds
+        await asyncio.sleep(max(0.0, seconds - 0.002))
+        while time.perf_counter() < deadline:  # noqa: ASYNC110 - what is waited for is the clock
+            await asyncio.sleep(0)
+
+
+# ---- the faces ------------------------------------------------------------------------------------------
+
+
+class Face:
+    """A client whose execution can be replaced, so that one handler, warmed up, serves many executions."""
+
+    stamp: Callable[[], Any] = staticmethod(milliseconds)
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self.latency = latency
+        self.service = FakeService(None)
+
+    def new_execution(self, payload: Any) -> FakeService:
+        self.service = FakeService(payload, self.stamp)
+        return self.service
+
+
+class BotoFace(Face):
+    stamp = staticmethod(utc_datetime)
+
+    def checkpoint_durable_execution(self, **parameters: Any) -> dict[str, Any]:
+        sleep_exactly(self.latency)
+        return self._checkpoint(parameters)
+
+    def get_durable_execution_state(self, **parameters: Any) -> dict[str, Any]:
+        sleep_exactly(self.latency)
+        return self._get_state(parameters)
+
+    def _checkpoint(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        changed = self.service.checkpoint(
+            parameters["DurableExecutionArn"], parameters["CheckpointToken"], parameters["Updates"]
+        )
+        return {"CheckpointToken": self.service.token, "NewExecutionState": {"Operations": changed}}
+
+    def _get_state(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        self.service.pages += 1
+        operations, marker = self.service.page(parameters.get("Marker", ""))
+        return {"Operations": operations, "NextMarker": marker}
+
+
+class AsyncBotoFace(BotoFace):
+    async def checkpoint_durable_execution(self, **parameters: Any) -> dict[str, Any]:
+        await asleep_exactly(self.latency)
+        return self._checkpoint(parameters)
+
+    async def get_durable_execution_state(self, **parameters: Any) -> dict[str, Any]:
+        await asleep_exactly(self.latency)
+        return self._get_state(parameters)
+
+
+class DurablyFace(Face):
+    def checkpoint(self, arn: str, token: str, updates: Sequence[Any], client_token: str | None) -> Any:
+        sleep_exactly(self.latency)
+        return self._checkpoint(arn, token, updates)
+
+    def get_state(self, arn: str, token: str, marker: str | None, max_items: int = PAGE) -> Any:
+        sleep_exactly(self.latency)
+        return self._get_state(marker)
+
+    def _checkpoint(self, arn: str, token: str, updates: Sequence[Any]) -> Any:
+        changed = self.service.checkpoint(arn, token, updates)
+        return {"CheckpointToken": self.service.token, "NewExecutionState": {"Operations": changed}}
+
+    def _get_state(self, marker: str | None) -> Any:
+        self.service.pages += 1
+        operations, following = self.service.page(marker or "")
+        return {"Operations": operations, "NextMarker": following}
+
+
+class AsyncDurablyFace(DurablyFace):
+    async def checkpoint(self, arn: str, token: str, updates: Sequence[Any], client_token: str | None) -> Any:
+        await asleep_exactly(self.latency)
+        return self._checkpoint(arn, token, updates)
+
+    async def get_state(self, arn: str, token: str, marker: str | None, max_items: int = PAGE) -> Any:
+        await asleep_exactly(self.latency)
+        return self._get_state(marker)
+
+
+def lambda_context() -> Any:
+    """Lambda's context object: the members the three SDKs look at."""
+    return SimpleNamespace(
+        aws_request_id="5f0c0b4e-0000-4000-8000-000000000001",
+        function_name="bench",
+        function_version="$LATEST",
+        invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:bench:$LATEST",
+        memory_limit_in_mb=128,
+        log_group_name="/aws/lambda/bench",
+        log_stream_name="bench",
+        tenant_id=None,
+        client_context=None,
+        identity=None,
+        get_remaining_time_in_millis=lambda: 900_000,
+    )
+
+
+def call_client(face: Face, steps: int) -> None:
+    """Call a face as an SDK would, without the SDK: START and SUCCEED of one step a call."""
+    if isinstance(face, (AsyncBotoFace, AsyncDurablyFace)):
+        asyncio.run(_acall_client(face, steps))
+        return
+    for updates in step_updates(steps):
+        if isinstance(face, BotoFace):
+            face.checkpoint_durable_execution(
+                DurableExecutionArn=ARN, CheckpointToken=face.service.token, Updates=updates
+            )
+        elif isinstance(face, DurablyFace):
+            face.checkpoint(ARN, face.service.token, updates, None)
+
+
+async def _acall_client(face: AsyncBotoFace | AsyncDurablyFace, steps: int) -> None:
+    for updates in step_updates(steps):
+        if isinstance(face, AsyncBotoFace):
+            await face.checkpoint_durable_execution(
+                DurableExecutionArn=ARN, CheckpointToken=face.service.token, Updates=updates
+            )
+        else:
+            await face.checkpoint(ARN, face.service.token, updates, None)
+
+
+def step_updates(steps: int) -> Iterable[list[dict[str, Any]]]:
+    for n in range(1, steps + 1):
+        step = {"Id": root_id(n), "Type": "STEP", "SubType": "Step", "Name": "add"}
+        yield [step | {"Action": "START"}, step | {"Action": "SUCCEED", "Payload": str(n)}]
