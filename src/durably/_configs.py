@@ -1,0 +1,293 @@
+"""The configuration of each operation: same fields, order and meaning as in the official SDK, ours keyword-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+
+from ._duration import Duration, DurationLike, as_duration
+from ._values import Value
+from .exceptions import ValidationError
+from .wire.limits import MAX_CALLBACK_TIMEOUT_SECONDS, SUBTYPE_PATTERN, TENANT_ID_PATTERN
+
+if TYPE_CHECKING:
+    from .retries import RetryDecision
+    from .serdes import SerDes
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+P = TypeVar("P")
+R = TypeVar("R")
+
+RetryStrategy: TypeAlias = "Callable[[Exception, int], RetryDecision | Duration | timedelta | None]"
+"""Decides on another attempt: gets the error and how many attempts were made, answers with a RetryDecision, or with
+the delay before the next attempt, or with None for no more."""
+
+
+class SummaryGenerator(Protocol[T_contra]):
+    """Describes a result too large to be stored (above 256 KiB) in a few words, for whoever reads the history."""
+
+    def __call__(self, result: T_contra, /) -> str: ...
+
+
+class StepSemantics(Enum):
+    """How often one attempt of a step may run its function if the process dies in it."""
+
+    AT_MOST_ONCE_PER_RETRY = "AT_MOST_ONCE_PER_RETRY"
+    """Once: the start is recorded first, and an attempt found cut off goes to the retry strategy."""
+    AT_LEAST_ONCE_PER_RETRY = "AT_LEAST_ONCE_PER_RETRY"
+    """Again and again until its outcome is recorded."""
+
+
+# ---- checks -------------------------------------------------------------------------------------------
+
+
+def _check_sub_type(sub_type: str | None) -> None:
+    if sub_type is not None and not isinstance(sub_type, str):
+        raise ValidationError(f"sub_type is {sub_type!r}, and must be a string")
+    if sub_type and not SUBTYPE_PATTERN.fullmatch(sub_type):
+        raise ValidationError(f"sub_type is {sub_type!r}, and must be 1 to 32 characters of A-Z a-z 0-9 _ -")
+
+
+def _check_serdes(serdes: Any, field: str) -> None:
+    if serdes is None:
+        return
+    if isinstance(serdes, type):
+        raise ValidationError(f"{field} is the class {serdes.__name__}: pass an instance, {serdes.__name__}()")
+    if not (callable(getattr(serdes, "serialize", None)) and callable(getattr(serdes, "deserialize", None))):
+        raise ValidationError(f"{field} is {serdes!r}: pass a SerDes, with serialize() and deserialize()")
+
+
+def _check_callable(value: Any, field: str, example: str) -> None:
+    if value is not None and not callable(value):
+        raise ValidationError(f"{field} is {value!r}, and must be a function, e.g. {example}")
+
+
+def _check_retry_strategy(strategy: Any) -> None:
+    _check_callable(strategy, "retry_strategy", "RetryPresets.default() or create_retry_strategy(RetryStrategyConfig())")
+    if isinstance(strategy, type):
+        raise ValidationError(f"retry_strategy is the class {strategy.__name__}: pass an instance of it")
+
+
+# ---- configs ------------------------------------------------------------------------------------------
+
+
+class StepConfig(Value):
+    """Configuration of a step.
+
+    Parameters:
+        retry_strategy: decides whether and when a failed attempt is followed by another; by default
+            ``RetryPresets.default()``.
+        step_semantics: how often one attempt may run the function.
+        serdes: writes and reads the result; by default the codec of the function's return annotation.
+        sub_type: what history calls the step, instead of ``Step``: 1 to 32 characters of ``A-Z a-z 0-9 _ -``.
+            Changing it breaks executions in flight.
+        timeout: how long an attempt may take before it fails with StepTimeoutError.
+        result_type: the type to write and read the result as, instead of the return annotation.
+    """
+
+    __slots__ = ("result_type", "retry_strategy", "serdes", "step_semantics", "sub_type", "timeout")
+    _fields = ("retry_strategy", "step_semantics", "serdes", "sub_type", "timeout", "result_type")
+    _keyword_only = ("sub_type", "timeout", "result_type")
+    _defaults = {"step_semantics": StepSemantics.AT_LEAST_ONCE_PER_RETRY}  # noqa: RUF012 - declared in the base
+
+    retry_strategy: RetryStrategy | None
+    step_semantics: StepSemantics
+    serdes: SerDes[Any] | None
+    sub_type: str | None
+    timeout: DurationLike | None
+    result_type: Any
+
+    def __init__(
+        self,
+        retry_strategy: RetryStrategy | None = None,
+        step_semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY,
+        serdes: SerDes[Any] | None = None,
+        *,
+        sub_type: str | None = None,
+        timeout: DurationLike | None = None,
+        result_type: Any = None,
+    ) -> None:
+        _check_retry_strategy(retry_strategy)
+        if not isinstance(step_semantics, StepSemantics):
+            names = " or ".join(f"StepSemantics.{member.name}" for member in StepSemantics)
+            raise ValidationError(f"step_semantics is {step_semantics!r}: pass {names}")
+        _check_serdes(serdes, "serdes")
+        _check_sub_type(sub_type)
+        if timeout is not None:
+            # A timedelta stays one: a timeout is kept by the process itself, and may be less than a second.
+            as_duration(timeout, "timeout")
+            if not (timeout.seconds if isinstance(timeout, Duration) else timeout):
+                raise ValidationError("timeout is zero: leave it out for no timeout")
+        if serdes is not None and result_type is not None:
+            raise ValidationError("serdes and result_type both say how to read the result: pass one of them")
+        self._set(
+            retry_strategy=retry_strategy,
+            step_semantics=step_semantics,
+            serdes=serdes,
+            sub_type=sub_type,
+            timeout=timeout,
+            result_type=result_type,
+        )
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """The timeout in seconds, parts included."""
+        if self.timeout is None:
+            return None
+        return float(self.timeout.seconds) if isinstance(self.timeout, Duration) else self.timeout.total_seconds()
+
+
+class CallbackConfig(Value):
+    """Configuration of a callback.
+
+    Parameters:
+        timeout: how long to wait for the result; zero, the default, waits without end.
+        heartbeat_timeout: how long to wait for a heartbeat; zero, the default, needs none.
+        serdes: reads the result; by default it is the string that was sent, as it is.
+        sub_type: what history calls the callback, instead of ``Callback`` (see StepConfig).
+
+    Timeouts are 0 to 99,999,999 s.
+    """
+
+    __slots__ = ("heartbeat_timeout", "serdes", "sub_type", "timeout")
+    _fields: Any = ("timeout", "heartbeat_timeout", "serdes", "sub_type")
+    _keyword_only = ("sub_type",)
+    _defaults = {"timeout": Duration(), "heartbeat_timeout": Duration()}  # noqa: RUF012 - declared in the base
+
+    timeout: Duration
+    heartbeat_timeout: Duration
+    serdes: SerDes[Any] | None
+    sub_type: str | None
+
+    def __init__(
+        self,
+        timeout: DurationLike = Duration(),  # noqa: B008 - frozen
+        heartbeat_timeout: DurationLike = Duration(),  # noqa: B008 - frozen
+        serdes: SerDes[Any] | None = None,
+        *,
+        sub_type: str | None = None,
+    ) -> None:
+        _check_serdes(serdes, "serdes")
+        _check_sub_type(sub_type)
+        self._set(
+            timeout=as_duration(timeout, "timeout", maximum=MAX_CALLBACK_TIMEOUT_SECONDS),
+            heartbeat_timeout=as_duration(heartbeat_timeout, "heartbeat_timeout", maximum=MAX_CALLBACK_TIMEOUT_SECONDS),
+            serdes=serdes,
+            sub_type=sub_type,
+        )
+
+    @property
+    def timeout_seconds(self) -> int:
+        return self.timeout.seconds
+
+    @property
+    def heartbeat_timeout_seconds(self) -> int:
+        return self.heartbeat_timeout.seconds
+
+
+class WaitForCallbackConfig(CallbackConfig):
+    """Configuration of wait_for_callback: a callback's, and how to retry the function that hands out its id.
+
+    Parameters:
+        retry_strategy: for the submitter; by default ``RetryPresets.default()``.
+    """
+
+    __slots__ = ("retry_strategy",)
+    _fields = ("timeout", "heartbeat_timeout", "serdes", "retry_strategy", "sub_type")
+
+    retry_strategy: RetryStrategy | None
+
+    def __init__(
+        self,
+        timeout: DurationLike = Duration(),  # noqa: B008 - frozen
+        heartbeat_timeout: DurationLike = Duration(),  # noqa: B008 - frozen
+        serdes: SerDes[Any] | None = None,
+        retry_strategy: RetryStrategy | None = None,
+        *,
+        sub_type: str | None = None,
+    ) -> None:
+        super().__init__(timeout, heartbeat_timeout, serdes, sub_type=sub_type)
+        _check_retry_strategy(retry_strategy)
+        self._set(retry_strategy=retry_strategy)
+
+
+class InvokeConfig(Value, Generic[P, R]):
+    """Configuration of an invoke.
+
+    Parameters:
+        serdes_payload: writes the payload; by default plain JSON.
+        serdes_result: reads the result; by default plain JSON, as the type that is asked for.
+        tenant_id: the tenant to run the invoked function for: 1 to 256 characters of ``A-Z a-z 0-9 . _ : / = + - @``
+            and space.
+    """
+
+    __slots__ = ("serdes_payload", "serdes_result", "tenant_id")
+    _fields = ("serdes_payload", "serdes_result", "tenant_id")
+
+    serdes_payload: SerDes[P] | None
+    serdes_result: SerDes[R] | None
+    tenant_id: str | None
+
+    def __init__(
+        self,
+        serdes_payload: SerDes[P] | None = None,
+        serdes_result: SerDes[R] | None = None,
+        tenant_id: str | None = None,
+    ) -> None:
+        _check_serdes(serdes_payload, "serdes_payload")
+        _check_serdes(serdes_result, "serdes_result")
+        if tenant_id is not None and not (isinstance(tenant_id, str) and TENANT_ID_PATTERN.fullmatch(tenant_id)):
+            raise ValidationError(
+                f"tenant_id is {tenant_id!r}, and must be 1 to 256 characters of A-Z a-z 0-9 . _ : / = + - @ and space"
+            )
+        self._set(serdes_payload=serdes_payload, serdes_result=serdes_result, tenant_id=tenant_id)
+
+
+class ChildConfig(Value, Generic[T]):
+    """Configuration of a child context.
+
+    Parameters:
+        serdes: writes and reads the result; by default the codec of the function's return annotation.
+        sub_type: what history calls the context, instead of ``RunInChildContext`` (see StepConfig).
+        summary_generator: describes a result above 256 KiB, which is not stored but rebuilt from the context's
+            operations on replay.
+        is_virtual: leave no record of the context itself, only of what it holds.
+        error_mapper: turns what the function raised into the exception to record and raise instead.
+    """
+
+    __slots__ = ("error_mapper", "is_virtual", "serdes", "sub_type", "summary_generator")
+    _fields = ("serdes", "sub_type", "summary_generator", "is_virtual", "error_mapper")
+    _keyword_only = ("error_mapper",)
+    _defaults = {"is_virtual": False}  # noqa: RUF012 - declared in the base
+
+    serdes: SerDes[T] | None
+    sub_type: str | None
+    summary_generator: SummaryGenerator[T] | None
+    is_virtual: bool
+    error_mapper: Callable[[Exception], Exception] | None
+
+    def __init__(
+        self,
+        serdes: SerDes[T] | None = None,
+        sub_type: str | None = None,
+        summary_generator: SummaryGenerator[T] | None = None,
+        is_virtual: bool = False,
+        *,
+        error_mapper: Callable[[Exception], Exception] | None = None,
+    ) -> None:
+        _check_serdes(serdes, "serdes")
+        _check_sub_type(sub_type)
+        _check_callable(summary_generator, "summary_generator", "lambda result: f'{len(result)} rows'")
+        if not isinstance(is_virtual, bool):
+            raise ValidationError(f"is_virtual is {is_virtual!r}, and must be True or False")
+        _check_callable(error_mapper, "error_mapper", "lambda error: OrderFailed(str(error))")
+        self._set(
+            serdes=serdes,
+            sub_type=sub_type,
+            summary_generator=summary_generator,
+            is_virtual=is_virtual,
+            error_mapper=error_mapper,
+        )

@@ -1,0 +1,79 @@
+"""From an annotation to its codec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._annotations import MISSING
+from ._base import SerDes, SerDesContext
+
+if TYPE_CHECKING:
+    from ._base import Codec
+
+_codecs: dict[Any, Codec] = {}
+_json_codecs: dict[Any, Codec] = {}
+
+
+def codec_for(annotation: Any = MISSING) -> Codec:
+    """The codec for the results of operations.
+
+    Parameters:
+        annotation: the type the value is declared as. MISSING, Any and object restore what they find: plain JSON
+            with type tags only where JSON has no word for the type.
+
+    Raises:
+        SerDesError: values of this annotation could not be told apart in JSON.
+    """
+    try:
+        return _codecs[annotation]
+    except (KeyError, TypeError):  # an annotation with unhashable metadata is not kept
+        return _build(annotation, _codecs, tagged=True)
+
+
+def json_codec_for(annotation: Any = MISSING) -> Codec:
+    """The codec for what leaves the execution: the handler's input and result, the payload and result of an invoke.
+
+    Always plain JSON, in the form that other programs expect: a date is its ISO text, bytes are base64, a dataclass
+    is an object. Reading takes an object for what it says, never for a type tag.
+    """
+    try:
+        return _json_codecs[annotation]
+    except (KeyError, TypeError):
+        return _build(annotation, _json_codecs, tagged=False)
+
+
+def _build(annotation: Any, cache: dict[Any, Codec], *, tagged: bool) -> Codec:
+    from ._build import build_codec
+
+    codec = build_codec(annotation, tagged)
+    try:
+        cache[annotation] = codec
+    except TypeError:
+        pass
+    return codec
+
+
+def round_trip(codec: Codec, value: Any) -> tuple[str, Any]:
+    """The text to record and the value as a replay will read it, so that the first run can go on with the same."""
+    return codec.round_trip(value)
+
+
+class DefaultSerDes(SerDes[Any]):
+    """What operations use, as a SerDes.
+
+    Parameters:
+        annotation: the type to write and read values as.
+    """
+
+    def __init__(self, annotation: Any = MISSING) -> None:
+        self._codec = codec_for(annotation)
+
+    def serialize(self, value: Any, serdes_context: SerDesContext | None = None) -> str:
+        return self._codec.encode(value)
+
+    def deserialize(self, data: str, serdes_context: SerDesContext | None = None) -> Any:
+        return self._codec.decode(data)
+
+
+ExtendedTypeSerDes = DefaultSerDes
+"""The official SDK's name for it."""
