@@ -104,10 +104,13 @@ def _announce(client: Any) -> None:
         return
     for operation in ("CheckpointDurableExecution", "GetDurableExecutionState"):
         # The unique id makes a second adapter around one client add nothing.
-        register(f"before-call.lambda.{operation}", _add_user_agent, unique_id=f"durably-user-agent-{operation}")
+        register(f"before-send.lambda.{operation}", _add_user_agent, unique_id=f"durably-user-agent-{operation}")
 
 
-def _add_user_agent(params: dict[str, Any], **_: Any) -> None:
-    headers = params.get("headers")
-    if isinstance(headers, dict):
-        headers["User-Agent"] = f"{headers.get('User-Agent', '')} durably/{__version__}".strip()
+def _add_user_agent(request: Any, **_: Any) -> None:
+    """At the last moment: botocore writes the header anew for each attempt. It is not part of the signature."""
+    ours = f"durably/{__version__}"
+    agent = request.headers.get("User-Agent", "")
+    text = agent.decode("latin-1") if isinstance(agent, bytes) else str(agent)
+    if ours not in text.split():
+        request.headers["User-Agent"] = f"{text} {ours}".strip()

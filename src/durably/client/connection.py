@@ -103,6 +103,12 @@ class Connection:
         self.reusable = False
         self._sock.close()
 
+    def __del__(self) -> None:
+        # A forgotten client is nobody's mistake: no ResourceWarning for what was idle in it.
+        sock = getattr(self, "_sock", None)
+        if sock is not None:
+            sock.close()
+
     # ---- reading ----------------------------------------------------------------------------------------
 
     def _receive(self, *, untouched: bool = False) -> bytes:

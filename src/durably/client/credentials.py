@@ -49,6 +49,8 @@ def credential_source(given: Any, *, optional: bool) -> CredentialSource:
 def _as_credentials(value: Any) -> SigningCredentials:
     if hasattr(value, "get_frozen_credentials"):
         value = value.get_frozen_credentials()
+    if hasattr(value, "access_key") and hasattr(value, "secret_key"):
+        value = (value.access_key, value.secret_key, getattr(value, "token", None))
     if isinstance(value, tuple) and 2 <= len(value) <= 3 and all(isinstance(part, str) and part for part in value[:2]):
         return SigningCredentials(value[0], value[1], (value[2] or None) if len(value) == 3 else None)
     raise TypeError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from durably.wire.api_errors import ApiError
@@ -32,22 +33,20 @@ class InProcessClient:
     def checkpoint(
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
     ) -> CheckpointResponse:
-        submit = self._port.submit_checkpoint
-        return _block(lambda reply: submit(arn, token, updates, client_token, reply))
+        answer: CheckpointResponse = _block(partial(self._port.submit_checkpoint, arn, token, updates, client_token))
+        return answer
 
     def get_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
-        submit = self._port.submit_get_state
-        return _block(lambda reply: submit(arn, token, marker, max_items, reply))
+        state: ExecutionState = _block(partial(self._port.submit_get_state, arn, token, marker, max_items))
+        return state
 
     async def acheckpoint(
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
     ) -> CheckpointResponse:
-        submit = self._port.submit_checkpoint
-        return await _suspend(lambda reply: submit(arn, token, updates, client_token, reply))
+        return await _suspend(partial(self._port.submit_checkpoint, arn, token, updates, client_token))
 
     async def aget_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
-        submit = self._port.submit_get_state
-        return await _suspend(lambda reply: submit(arn, token, marker, max_items, reply))
+        return await _suspend(partial(self._port.submit_get_state, arn, token, marker, max_items))
 
     def __repr__(self) -> str:
         return f"InProcessClient({self._port!r})"
