@@ -38,7 +38,10 @@ def crashed(request_id: str, reason: str, log: str = "") -> InvocationResult:
     return InvocationResult("crashed", error=error, log=log)
 
 
-def timed_out(request_id: str, seconds: float, log: str = "") -> InvocationResult:
+def timed_out(request_id: str, limit: float | None, seconds: float, log: str = "") -> InvocationResult:
+    """``limit``: the function's configured timeout; ``seconds``: what this invocation was given of it."""
+    if limit is not None and abs(limit - seconds) < 0.5:
+        seconds = limit
     message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
     return InvocationResult("timed_out", error=ErrorObject(ErrorType=TIMED_OUT, ErrorMessage=message), log=log)
 

@@ -134,16 +134,20 @@ class _Function:
 
     def __init__(self, name: str, value: Any) -> None:
         self.name = name
-        self.handler: Any = value
+        handler: Any = value.handler if isinstance(value, LoadedFunction) else value
+        if not callable(handler):
+            raise TypeError(f"the function {name!r} is a {type(handler).__name__}, which cannot be called")
+        self.handler: Any = handler
+        self.is_ours = is_durable_function(handler)
+        self.is_async = _is_async(handler)
         if isinstance(value, LoadedFunction):
-            self.handler, self.spec = value.handler, value.spec
+            self.spec = value.spec
         else:
-            durable = is_durable_function(value) or is_official_handler(value)
-            self.spec = spec_for(name, value, durable=durable)
-        if not callable(self.handler):
-            raise TypeError(f"the function {name!r} is a {type(self.handler).__name__}, which cannot be called")
-        self.is_ours = is_durable_function(self.handler)
-        self.is_async: bool = self.handler.is_async if self.is_ours else inspect.iscoroutinefunction(self.handler)
+            self.spec = spec_for(name, handler, durable=self.is_ours or is_official_handler(handler))
+
+
+def _is_async(handler: Any) -> bool:
+    return bool(handler.is_async) if is_durable_function(handler) else inspect.iscoroutinefunction(handler)
 
 
 class _Run:
@@ -244,8 +248,7 @@ class _Run:
         return crashed(self.invocation.request_id, type(exc).__name__)
 
     def _time_out(self, seconds: float) -> bool:
-        limit = self.function.spec.timeout_seconds
-        return self.end(timed_out(self.invocation.request_id, seconds if limit is None else limit))
+        return self.end(timed_out(self.invocation.request_id, self.function.spec.timeout_seconds, seconds))
 
     def _thread_timed_out(self, seat: Seat, seconds: float) -> None:
         self._worker._pool.abandon(seat)
