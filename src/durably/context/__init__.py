@@ -1,0 +1,20 @@
+"""The contexts that durable functions receive, and the decorators that make functions fit their operations."""
+
+from __future__ import annotations
+
+from .asynchronous import AsyncCallback, AsyncDurableContext
+from .base import StepContext, WaitForCallbackContext
+from .decorators import durable_step, durable_wait_for_callback, durable_with_child_context
+from .synchronous import Callback, DurableContext
+
+__all__ = [
+    "AsyncCallback",
+    "AsyncDurableContext",
+    "Callback",
+    "DurableContext",
+    "StepContext",
+    "WaitForCallbackContext",
+    "durable_step",
+    "durable_wait_for_callback",
+    "durable_with_child_context",
+]

@@ -1,0 +1,204 @@
+"""AsyncDurableContext: the same operations, awaitable.
+
+Each method checks and numbers its operation when it is *called* and returns a coroutine, so operations may be handed
+to ``asyncio.gather``, ``TaskGroup.create_task`` and the like in any order of running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from durably.engine.operation import Op
+from durably.serdes import MISSING
+
+from .base import ContextBase, Protocol, StepContext, WaitForCallbackContext
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from durably.config import CallbackConfig, ChildConfig, Duration, InvokeConfig, StepConfig, WaitForCallbackConfig
+    from durably.engine.async_run import AsyncRun
+    from durably.serdes import Codec
+
+__all__ = ["AsyncCallback", "AsyncDurableContext"]
+
+T = TypeVar("T")
+
+
+class AsyncCallback(Generic[T]):
+    """A result that somebody else will send; see :class:`durably.Callback`. ``await callback.result()``."""
+
+    def __init__(self, context: AsyncDurableContext, callback_id: str, op: Op, codec: Codec | None) -> None:
+        self._context = context
+        self._op = op
+        self._codec = codec
+        self.callback_id = callback_id
+
+    @property
+    def operation_id(self) -> str:
+        return self._op.id
+
+    def result(self) -> Coroutine[Any, Any, T]:
+        """Wait for the result. Raises CallbackExternalError or CallbackTimeoutError."""
+        coroutine: Coroutine[Any, Any, T] = self._context._callback_result(self._op, self._codec)
+        return coroutine
+
+    def __repr__(self) -> str:
+        return f"<AsyncCallback {self._op.name or ''} {self.callback_id}>"
+
+
+class AsyncDurableContext(ContextBase):
+    """The operations of a durable function written as ``async def``: those of :class:`DurableContext`, awaitable.
+
+    Functions given to operations may be coroutine functions or plain ones. A plain step function other than a lambda
+    runs in a thread, since it may block.
+    """
+
+    run: AsyncRun
+
+    async def _drive(self, protocol: Protocol, op: Op) -> Any:
+        try:
+            return await self.run.drive(protocol)
+        finally:
+            if op.scope.replaying:
+                op.end()
+
+    @overload
+    def step(
+        self,
+        func: Callable[[StepContext], Awaitable[T]],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(
+        self,
+        func: Callable[[StepContext], T],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    def step(
+        self,
+        func: Callable[[StepContext], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, Any]:
+        """Run ``func(step_context)`` once and record its result. See :meth:`DurableContext.step`."""
+        coroutine: Coroutine[Any, Any, Any] = self._step(func, name, config, result_type)
+        return coroutine
+
+    def wait(self, duration: Duration | timedelta, name: str | None = None) -> Coroutine[Any, Any, None]:
+        """Wait ``duration`` (1 second to 366 days). See :meth:`DurableContext.wait`."""
+        coroutine: Coroutine[Any, Any, None] = self._wait(duration, name)
+        return coroutine
+
+    @overload
+    def create_callback(
+        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: type[T]
+    ) -> Coroutine[Any, Any, AsyncCallback[T]]: ...
+    @overload
+    def create_callback(
+        self, name: str | None = None, config: CallbackConfig | None = None
+    ) -> Coroutine[Any, Any, AsyncCallback[Any]]: ...
+    def create_callback(
+        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: Any = MISSING
+    ) -> Coroutine[Any, Any, AsyncCallback[Any]]:
+        """Make a callback id to give away. See :meth:`DurableContext.create_callback`."""
+
+        def make(callback_id: str, op: Op, codec: Codec | None) -> AsyncCallback[Any]:
+            return AsyncCallback(self, callback_id, op, codec)
+
+        coroutine: Coroutine[Any, Any, AsyncCallback[Any]] = self._create_callback(name, config, result_type, make)
+        return coroutine
+
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, WaitForCallbackContext], Any],
+        name: str | None = None,
+        config: WaitForCallbackConfig | None = None,
+        *,
+        result_type: type[T],
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, WaitForCallbackContext], Any],
+        name: str | None = None,
+        config: WaitForCallbackConfig | None = None,
+    ) -> Coroutine[Any, Any, Any]: ...
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, WaitForCallbackContext], Any],
+        name: str | None = None,
+        config: WaitForCallbackConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, Any]:
+        """Make a callback, have it submitted by a step, wait. See :meth:`DurableContext.wait_for_callback`."""
+        coroutine: Coroutine[Any, Any, Any] = self._wait_for_callback(submitter, name, config, result_type)
+        return coroutine
+
+    @overload
+    def invoke(
+        self,
+        function_name: str,
+        payload: Any,
+        name: str | None = None,
+        config: InvokeConfig[Any, Any] | None = None,
+        *,
+        result_type: type[T],
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, T] | None = None
+    ) -> Coroutine[Any, Any, T]: ...
+    def invoke(
+        self,
+        function_name: str,
+        payload: Any,
+        name: str | None = None,
+        config: InvokeConfig[Any, Any] | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, Any]:
+        """Invoke another function and wait for its result. See :meth:`DurableContext.invoke`."""
+        coroutine: Coroutine[Any, Any, Any] = self._invoke(function_name, payload, name, config, result_type)
+        return coroutine
+
+    @overload
+    def run_in_child_context(
+        self,
+        func: Callable[[AsyncDurableContext], Awaitable[T]],
+        name: str | None = None,
+        config: ChildConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def run_in_child_context(
+        self,
+        func: Callable[[AsyncDurableContext], T],
+        name: str | None = None,
+        config: ChildConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    def run_in_child_context(
+        self,
+        func: Callable[[AsyncDurableContext], Any],
+        name: str | None = None,
+        config: ChildConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, Any]:
+        """Run ``func(child_context)`` as one operation. See :meth:`DurableContext.run_in_child_context`."""
+        coroutine: Coroutine[Any, Any, Any] = self._run_in_child_context(func, name, config, result_type)
+        return coroutine

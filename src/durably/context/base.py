@@ -1,0 +1,315 @@
+"""What both contexts share: everything but the waiting.
+
+Each operation is checked and numbered here, at the moment of the call, and turned into a protocol; the two
+contexts only differ in how they run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
+
+from durably.config import (
+    CallbackConfig,
+    ChildConfig,
+    Duration,
+    InvokeConfig,
+    StepConfig,
+    WaitForCallbackConfig,
+    as_seconds,
+)
+from durably.engine.callback import callback_result, create_callback
+from durably.engine.child import child
+from durably.engine.invoke import invoke
+from durably.engine.operation import Op
+from durably.engine.requests import Request
+from durably.engine.scope import CURRENT, Scope, refuse_use
+from durably.engine.step import step
+from durably.engine.wait import wait
+from durably.engine.wait_for_callback import callback_failure, wait_for_callback
+from durably.exceptions import ChildContextError, ValidationError
+from durably.serdes import MISSING, SerDesCodec, SerDesContext, codec_for, json_codec_for, return_annotation
+from durably.wire.limits import FUNCTION_NAME_PATTERN, MAX_NAME_LENGTH, MAX_WAIT_SECONDS, NAME_PATTERN
+from durably.wire.shapes import OperationTypeName
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from durably.engine.run import Run
+    from durably.logger import DurableLogger
+    from durably.serdes import Codec, SerDes
+
+__all__ = ["ContextBase", "StepContext", "WaitForCallbackContext"]
+
+Protocol = Generator[Request, Any, Any]
+
+_STEP: Final = StepConfig()
+_CALLBACK: Final = CallbackConfig()
+_CHILD: Final = ChildConfig()
+_INVOKE: Final[InvokeConfig[Any, Any]] = InvokeConfig()
+_WAIT_FOR_CALLBACK: Final = WaitForCallbackConfig()
+_good_names: set[str | None] = {None}
+
+
+class StepContext:
+    """What a step's function receives.
+
+    Attributes:
+        attempt: number of this attempt, from 1.
+        operation_id, name, execution_arn: of the step.
+    """
+
+    __slots__ = ("_logger", "_op", "attempt")
+
+    def __init__(self, op: Op, attempt: int) -> None:
+        self._op = op
+        self._logger: DurableLogger | None = None
+        self.attempt = attempt
+
+    @property
+    def operation_id(self) -> str:
+        return self._op.id
+
+    @property
+    def name(self) -> str | None:
+        return self._op.name
+
+    @property
+    def execution_arn(self) -> str:
+        return self._op.run.arn
+
+    @property
+    def logger(self) -> DurableLogger:
+        """A logger whose records carry the step's ids, name and attempt."""
+        if self._logger is None:
+            self._logger = _logger(self._op.run, None, self._op, self.attempt)
+        return self._logger
+
+
+class WaitForCallbackContext(StepContext):
+    """What a submitter receives besides the callback id: the context of the step it runs in."""
+
+    __slots__ = ()
+
+
+class ContextBase:
+    """Operations, without the waiting. Users see :class:`DurableContext` and :class:`AsyncDurableContext`."""
+
+    def __init__(self, run: Run, parent_id: str | None = None, label: str = "the handler's context") -> None:
+        self.run = run
+        self._parent_id = parent_id
+        self._label = label
+        self._logger: DurableLogger | None = None
+        self.scope: Scope | None = None
+
+    # ---- what a handler may ask --------------------------------------------------------------------------
+
+    @property
+    def execution_arn(self) -> str:
+        """The ARN of this durable execution."""
+        return self.run.arn
+
+    @property
+    def lambda_context(self) -> Any:
+        """The context object of the current Lambda invocation."""
+        return self.run.lambda_context
+
+    @property
+    def original_input(self) -> str | None:
+        """The execution's input as it was sent, JSON text."""
+        execution = self.run.execution
+        return None if execution is None else execution.get("ExecutionDetails", {}).get("InputPayload")
+
+    def is_replaying(self) -> bool:
+        """Whether the code that asks runs over what an earlier invocation has already recorded."""
+        scope = CURRENT.get()
+        if scope is None or scope.owner is not self:
+            scope = self.scope
+        return scope is not None and scope.replaying
+
+    @property
+    def logger(self) -> DurableLogger:
+        """A logger that is silent while this context replays; its records carry the execution's ARN."""
+        if self._logger is None:
+            self._logger = _logger(self.run, self)
+        return self._logger
+
+    def set_logger(self, new_logger: Any) -> None:
+        """Log through ``new_logger`` (anything shaped like a ``logging.Logger``) from now on."""
+        self._logger = self.logger.rebind(new_logger)
+
+    def __str__(self) -> str:
+        return self._label
+
+    # ---- numbering ---------------------------------------------------------------------------------------
+
+    def _op(self, op_type: OperationTypeName, sub_type: str, name: str | None) -> Op:
+        """Number the next operation. Raises ContextMisuseError where that cannot be done the same way again."""
+        scope = CURRENT.get()
+        if scope is None or scope.owner is not self or scope.thread != get_ident():
+            raise refuse_use(self, scope)
+        self.run.refuse_if_ended()
+        if name not in _good_names:
+            name = _check_name(name)
+        return Op(self.run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)
+
+    def _check_use(self) -> Scope:
+        scope = CURRENT.get()
+        if scope is None or scope.owner is None or scope.run is not self.run or scope.thread != get_ident():
+            raise refuse_use(self, scope)
+        self.run.refuse_if_ended()
+        return scope
+
+    def _drive(self, protocol: Protocol, op: Op) -> Any:
+        raise NotImplementedError
+
+    # ---- operations ----------------------------------------------------------------------------------------
+
+    def _step(self, func: Callable[..., Any], name: str | None, config: StepConfig | None, result_type: Any) -> Any:
+        _check_callable(func, "step", "the function to run")
+        config = config or _STEP
+        op = self._op("STEP", config.sub_type or "Step", name or getattr(func, "_original_name", None))
+        codec = _codec(config.serdes, _annotation(func, result_type, config.result_type), op)
+        return self._drive(step(op, func, config, codec, StepContext), op)
+
+    def _wait(self, duration: Duration | timedelta, name: str | None) -> Any:
+        seconds = as_seconds(duration, "duration")
+        if not 1 <= seconds <= MAX_WAIT_SECONDS:
+            raise ValidationError(
+                f"a wait takes 1 second to {MAX_WAIT_SECONDS:,} seconds (366 days), not {duration!r}"
+            )
+        op = self._op("WAIT", "Wait", name)
+        return self._drive(wait(op, seconds), op)
+
+    def _create_callback(
+        self, name: str | None, config: CallbackConfig | None, result_type: Any, make: Callable[[str, Op, Any], Any]
+    ) -> Any:
+        config = config or _CALLBACK
+        op = self._op("CALLBACK", config.sub_type or "Callback", name)
+        codec = _callback_codec(config.serdes, result_type, op)
+
+        def protocol() -> Protocol:
+            callback_id = yield from create_callback(op, config)
+            return make(callback_id, op, codec)
+
+        return self._drive(protocol(), op)
+
+    def _callback_result(self, op: Op, codec: Codec | None) -> Any:
+        self._check_use()
+        return self._drive(callback_result(op, codec), op)
+
+    def _invoke(
+        self, function_name: str, payload: Any, name: str | None, config: InvokeConfig[Any, Any] | None, result_type: Any
+    ) -> Any:
+        config = config or _INVOKE
+        if not isinstance(function_name, str) or len(function_name) > 256 or not FUNCTION_NAME_PATTERN.fullmatch(function_name):
+            raise ValidationError(
+                f"{function_name!r} is not the name or ARN of a function, e.g. 'ship', 'ship:$LATEST', 'ship:prod'"
+            )
+        op = self._op("CHAINED_INVOKE", "ChainedInvoke", name)
+
+        def encode_payload() -> str:
+            return _plain_codec(config.serdes_payload, MISSING, op).encode(payload)
+
+        codec = _plain_codec(config.serdes_result, MISSING if result_type is None else result_type, op)
+        return self._drive(invoke(op, function_name, encode_payload, codec, config.tenant_id), op)
+
+    def _run_in_child_context(
+        self, func: Callable[..., Any], name: str | None, config: ChildConfig | None, result_type: Any
+    ) -> Any:
+        _check_callable(func, "run_in_child_context", "the function to run")
+        config = config or _CHILD
+        sub_type = config.sub_type or "RunInChildContext"
+        op = self._op("CONTEXT", sub_type, name or getattr(func, "_original_name", None))
+        codec = _codec(config.serdes, _annotation(func, result_type), op)
+        return self._drive(child(op, func, self._child(op, config.is_virtual), config, codec), op)
+
+    def _wait_for_callback(
+        self, submitter: Callable[..., Any], name: str | None, config: WaitForCallbackConfig | None, result_type: Any
+    ) -> Any:
+        _check_callable(submitter, "wait_for_callback", "the submitter, called with the callback id and a context")
+        config = config or _WAIT_FOR_CALLBACK
+        name = name or getattr(submitter, "_original_name", None)
+        op = self._op("CONTEXT", "WaitForCallback", name)
+
+        annotation = MISSING if result_type is None else result_type
+
+        def inside(context: ContextBase) -> Any:
+            inner_name = f"{name} create callback id" if name else "create callback id"
+            inner = context._op("CALLBACK", config.sub_type or "Callback", inner_name)
+            codec = _callback_codec(config.serdes, annotation, inner)
+            protocol = wait_for_callback(
+                inner, context._op, submitter, name, config, codec, WaitForCallbackContext
+            )
+            return context._drive(protocol, inner)
+
+        def protocol() -> Protocol:
+            try:
+                return (yield from child(op, inside, self._child(op, False), _CHILD, codec_for(annotation)))
+            except ChildContextError as error:
+                failure = callback_failure(error)
+                raise failure from (failure.__cause__ if failure is error else error.__cause__)
+
+        return self._drive(protocol(), op)
+
+    def _child(self, op: Op, virtual: bool) -> ContextBase:
+        return type(self)(self.run, self._parent_id if virtual else op.id, f"the context of {op.describe()}")
+
+
+def _logger(run: Run, context: ContextBase | None, op: Op | None = None, attempt: int | None = None) -> DurableLogger:
+    from durably.logger import DurableLogger
+
+    return DurableLogger.of(run, context, op, attempt)
+
+
+def _annotation(func: Callable[..., Any], *given: Any) -> Any:
+    """The type a result is restored to: as given, else as the function is annotated."""
+    for one in given:
+        if one is not None and one is not MISSING:
+            return one
+    return return_annotation(func)
+
+
+def _codec(serdes: SerDes[Any] | None, annotation: Any, op: Op) -> Codec:
+    if serdes is not None:
+        return SerDesCodec(serdes, SerDesContext(op.id, op.run.arn))
+    return codec_for(annotation)
+
+
+def _plain_codec(serdes: SerDes[Any] | None, annotation: Any, op: Op) -> Codec:
+    """For what other programs read or write: plain JSON without type tags."""
+    return json_codec_for(annotation) if serdes is None else _codec(serdes, annotation, op)
+
+
+def _callback_codec(serdes: SerDes[Any] | None, result_type: Any, op: Op) -> Codec | None:
+    """None: the raw text is the result, as whoever answered sent it."""
+    if serdes is None and (result_type is MISSING or result_type is None):
+        return None
+    return _plain_codec(serdes, result_type, op)
+
+
+def _check_callable(func: Any, operation: str, what: str) -> None:
+    if not callable(func):
+        close = getattr(func, "close", None)
+        if close is not None and hasattr(func, "cr_frame"):
+            close()
+            raise ValidationError(
+                f"{operation}() was given a coroutine, that is, the function was already called. Give it {what} itself, "
+                "or decorate it with @durable_step to bind its arguments."
+            )
+        raise ValidationError(f"{operation}() takes {what}, not {type(func).__name__} {func!r}")
+
+
+def _check_name(name: Any) -> str | None:
+    """The name to record, or ValidationError. Source: shape OperationName."""
+    if name == "":
+        return None
+    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
+        shown = name if not isinstance(name, str) or len(name) < 80 else f"{name[:80]}… ({len(name)} characters)"
+        raise ValidationError(
+            f"an operation's name is 1 to {MAX_NAME_LENGTH} printable ASCII characters, not {shown!r}"
+        )
+    if len(_good_names) < 4096:
+        _good_names.add(name)
+    return name

@@ -1,0 +1,63 @@
+"""Decorators that bind a function's arguments, so that operations receive what they expect.
+
+``@durable_step`` on ``def charge(step, order_id)`` makes ``charge(order_id)`` a function of the step context alone,
+named ``charge``. The bound function carries ``__wrapped__`` (for annotations) and ``_original_name``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from .asynchronous import AsyncDurableContext
+from .base import StepContext, WaitForCallbackContext
+from .synchronous import DurableContext
+
+__all__ = ["durable_step", "durable_wait_for_callback", "durable_with_child_context"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+C = TypeVar("C", DurableContext, AsyncDurableContext)
+
+
+class _Bound:
+    """``func`` with all but its first ``leading`` arguments bound; plain or coroutine, as ``func`` is."""
+
+    __slots__ = ("__wrapped__", "_args", "_kwargs", "_original_name")
+
+    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.__wrapped__ = func
+        self._original_name = func.__name__
+        self._args = args
+        self._kwargs = kwargs
+
+    def __call__(self, *leading: Any) -> Any:
+        return self.__wrapped__(*leading, *self._args, **self._kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{self._original_name} with its arguments bound>"
+
+
+def _binder(func: Callable[..., Any]) -> Callable[..., Any]:
+    def bind_arguments(*args: Any, **kwargs: Any) -> _Bound:
+        return _Bound(func, args, kwargs)
+
+    return update_wrapper(bind_arguments, func)
+
+
+def durable_step(func: Callable[Concatenate[StepContext, P], T]) -> Callable[P, Callable[[StepContext], T]]:
+    """Make ``func(step_context, ...)`` a step: ``ctx.step(func(...))`` runs it under its own name."""
+    return _binder(func)
+
+
+def durable_with_child_context(func: Callable[Concatenate[C, P], T]) -> Callable[P, Callable[[C], T]]:
+    """Make ``func(child_context, ...)`` fit ``ctx.run_in_child_context(func(...))``."""
+    return _binder(func)
+
+
+def durable_wait_for_callback(
+    func: Callable[Concatenate[str, WaitForCallbackContext, P], T],
+) -> Callable[P, Callable[[str, WaitForCallbackContext], T]]:
+    """Make ``func(callback_id, context, ...)`` fit ``ctx.wait_for_callback(func(...))``."""
+    return _binder(func)

@@ -1,0 +1,180 @@
+"""DurableContext: operations that block until their result is there, or end the invocation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from durably.engine.operation import Op
+from durably.serdes import MISSING
+
+from .base import ContextBase, Protocol, StepContext, WaitForCallbackContext
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from durably.config import CallbackConfig, ChildConfig, Duration, InvokeConfig, StepConfig, WaitForCallbackConfig
+    from durably.engine.sync_run import SyncRun
+    from durably.serdes import Codec
+
+__all__ = ["Callback", "DurableContext"]
+
+T = TypeVar("T")
+
+
+class Callback(Generic[T]):
+    """A result that somebody else will send, addressed by ``callback_id``.
+
+    Send it with SendDurableExecutionCallbackSuccess or ...Failure (``durably callback succeed|fail ID``).
+    """
+
+    def __init__(self, context: DurableContext, callback_id: str, op: Op, codec: Codec | None) -> None:
+        self._context = context
+        self._op = op
+        self._codec = codec
+        self.callback_id = callback_id
+
+    @property
+    def operation_id(self) -> str:
+        return self._op.id
+
+    def result(self) -> T:
+        """Wait for the result. Raises CallbackExternalError or CallbackTimeoutError."""
+        value: T = self._context._callback_result(self._op, self._codec)
+        return value
+
+    def __repr__(self) -> str:
+        return f"<Callback {self._op.name or ''} {self.callback_id}>"
+
+
+class DurableContext(ContextBase):
+    """The operations of a durable function written as a plain ``def``.
+
+    Every operation is recorded; when the function runs again, after a crash or a wait, it goes through the recorded
+    ones and continues behind them. Parameters common to all: ``name`` labels the operation in the history (1 to
+    256 printable ASCII characters); ``result_type`` overrides the function's return annotation as the type that the
+    result is restored to. Misuse raises ContextMisuseError, bad arguments ValidationError.
+    """
+
+    run: SyncRun
+
+    def _drive(self, protocol: Protocol, op: Op) -> Any:
+        try:
+            return self.run.drive(protocol)
+        finally:
+            if op.scope.replaying:
+                op.end()
+
+    def step(
+        self,
+        func: Callable[[StepContext], T],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> T:
+        """Run ``func(step_context)`` once and record its result.
+
+        Raises StepError when it failed and its retry strategy gave up; SerDesError when its result cannot be
+        recorded.
+        """
+        result: T = self._step(func, name, config, result_type)
+        return result
+
+    def wait(self, duration: Duration | timedelta, name: str | None = None) -> None:
+        """Wait ``duration`` (1 second to 366 days) without occupying anything."""
+        self._wait(duration, name)
+
+    @overload
+    def create_callback(
+        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: type[T]
+    ) -> Callback[T]: ...
+    @overload
+    def create_callback(self, name: str | None = None, config: CallbackConfig | None = None) -> Callback[Any]: ...
+    def create_callback(
+        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: Any = MISSING
+    ) -> Callback[Any]:
+        """Make a callback id to give away; ask for the outcome with ``.result()``.
+
+        Without a serdes or ``result_type`` the result is the text that was sent.
+        """
+
+        def make(callback_id: str, op: Op, codec: Codec | None) -> Callback[Any]:
+            return Callback(self, callback_id, op, codec)
+
+        callback: Callback[Any] = self._create_callback(name, config, result_type, make)
+        return callback
+
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, WaitForCallbackContext], Any],
+        name: str | None = None,
+        config: WaitForCallbackConfig | None = None,
+        *,
+        result_type: type[T],
+    ) -> T: ...
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, WaitForCallbackContext], Any],
+        name: str | None = None,
+        config: WaitForCallbackConfig | None = None,
+    ) -> Any: ...
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, WaitForCallbackContext], Any],
+        name: str | None = None,
+        config: WaitForCallbackConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Any:
+        """Make a callback, run ``submitter(callback_id, context)`` as a step, and wait for the callback's result.
+
+        Raises CallbackSubmitterError, CallbackExternalError or CallbackTimeoutError.
+        """
+        return self._wait_for_callback(submitter, name, config, result_type)
+
+    @overload
+    def invoke(
+        self,
+        function_name: str,
+        payload: Any,
+        name: str | None = None,
+        config: InvokeConfig[Any, Any] | None = None,
+        *,
+        result_type: type[T],
+    ) -> T: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, T] | None = None
+    ) -> T: ...
+    def invoke(
+        self,
+        function_name: str,
+        payload: Any,
+        name: str | None = None,
+        config: InvokeConfig[Any, Any] | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Any:
+        """Invoke another function, durable or not, and wait for its result. Payload and result are plain JSON.
+
+        Raises InvokeError when it failed, timed out, was stopped or does not exist.
+        """
+        return self._invoke(function_name, payload, name, config, result_type)
+
+    def run_in_child_context(
+        self,
+        func: Callable[[DurableContext], T],
+        name: str | None = None,
+        config: ChildConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> T:
+        """Run ``func(child_context)`` as one operation that contains others.
+
+        Raises ChildContextError with what escaped from ``func`` as its ``__cause__``.
+        """
+        result: T = self._run_in_child_context(func, name, config, result_type)
+        return result

@@ -1,0 +1,533 @@
+"""Driving protocols on an event loop.
+
+Nothing is unwound while an invocation may go on: what must wait awaits a future and stays where it is. The
+invocation ends when no step runs, no call is in flight and every task of the handler waits for the service or for
+another such task. Then the verdict is out, and the tasks are cancelled, outermost first; what they do with that
+cannot change the verdict (laws R6 and R7).
+
+While the handler has spawned no tasks a completion resumes its only task directly, and a recorded one does not
+even touch the loop. With tasks there are several observers, and the order of completions is part of what they see
+(``as_completed``, ``wait(FIRST_COMPLETED)``, a failing TaskGroup). Then completions are handed out one at a time,
+each after the consequences of the one before have run: recorded ones in recorded order, then new ones in the order
+of the service's answers, which is the order that the next replay will find (law R9).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import copy_context
+from heapq import heappop, heappush
+from inspect import isawaitable, iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from durably.wire.api_errors import ApiError
+from durably.wire.limits import MAX_STATE_PAGE
+from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
+
+from .clock import now_ms
+from .operation import is_terminal
+from .requests import Body, Flush, Park, Request, Turn
+from .run import Protocol, Run
+from .scope import CURRENT
+from .step import CALLERS
+from .suspension import SuspendExecution, Verdict
+from .tasks import ParkFuture, waits_inside
+
+if TYPE_CHECKING:
+    from .transport import AsyncTransport
+
+__all__ = ["AsyncRun", "load_state"]
+
+_SETTLE_TICKS = 16
+"""Turns of the loop granted to the consequences of a completion where other work keeps the loop from falling idle."""
+_CANCEL_ROUNDS = 8
+_CANCEL_PATIENCE = 5.0
+"""Seconds a round for tasks that resist cancellation; never reached by tasks that do not."""
+
+
+class AsyncRun(Run):
+    """A run whose operations are awaited. Lives on the loop it was created on."""
+
+    is_async = True
+
+    def __init__(
+        self, arn: str, token: str, operations: list[Operation], transport: AsyncTransport, lambda_context: Any = None
+    ) -> None:
+        super().__init__(arn, token, operations, lambda_context)
+        self.transport = transport
+        self.loop = asyncio.get_running_loop()
+        self._outside = copy_context()
+        self._outside.run(CURRENT.set, None)
+        self._root: asyncio.Task[Any] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._suspect: asyncio.Task[Any] | None = None
+        self._steps = 0
+        self._over: asyncio.Future[None] = self.loop.create_future()
+        # the writer
+        self._sender_due = False
+        self._sending = False
+        self._quiet: asyncio.Future[None] | None = None
+        self._flushes: deque[tuple[int, Flush, ParkFuture]] = deque()
+        self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
+        self._refresh_due: int | None = None
+        self._refreshes = 0
+        self._refresh_timer: asyncio.TimerHandle | None = None
+        # order of completions
+        self._delivered: set[str] = set()
+        self._ranks: dict[str, int] | None = None
+        self._by_rank: list[str] = []
+        self._cursor = 0
+        self._turns: list[tuple[int, str, ParkFuture]] = []
+        self._arrivals: deque[ParkFuture] = deque()
+        self._pumping = False
+        self._checking = False
+        self.spawn_batch: Any = None
+
+    def _soon(self, callback: Callable[..., Any], *args: Any) -> None:
+        """call_soon outside of any scope: what the writer's client spawns is none of the handler's tasks."""
+        self.loop.call_soon(callback, *args, context=self._outside)
+
+    # ---- the driver -----------------------------------------------------------------------------------------
+
+    async def drive(self, protocol: Protocol) -> Any:
+        """Run ``protocol`` to its end; a recorded operation ends in the first step, without the loop."""
+        try:
+            request = protocol.send(None)
+            while True:
+                try:
+                    answer = await self._perform(request)
+                except BaseException as error:
+                    request = protocol.throw(error)
+                else:
+                    request = protocol.send(answer)
+        except StopIteration as stop:
+            return stop.value
+
+    async def _perform(self, request: Request) -> Any:
+        if type(request) is Body:
+            return await self._call(request)
+        if type(request) is Flush:
+            return await self._flush(request)
+        if type(request) is Turn:
+            return await self._turn(request)
+        assert type(request) is Park
+        return await self._park(request)
+
+    async def _call(self, body: Body) -> Any:
+        token = CURRENT.set(body.scope)
+        self._steps += body.is_step
+        try:
+            func = body.func
+            if body.is_step and not iscoroutinefunction(func) and _blocks(func):
+                result = await asyncio.to_thread(func, *body.args)
+            else:
+                result = func(*body.args)
+            if isawaitable(result):
+                result = await result
+            return result
+        finally:
+            try:
+                CURRENT.reset(token)
+            except ValueError:  # closed by the garbage collector, in a context that is not this task's
+                pass
+            if body.is_step:
+                self._steps -= 1
+                self._check_soon()
+
+    # ---- the checkpoint writer --------------------------------------------------------------------------------
+
+    def send(self, update: OperationUpdate, *, awaited: bool) -> int:
+        self.refuse_if_ended()
+        seq = self.outbox.add(update)
+        self._send_soon()
+        return seq
+
+    def _send_soon(self) -> None:
+        """Make the next call once what is ready to run has run: it may have more updates (natural batching)."""
+        if not self._sender_due and not self._sending:
+            self._sender_due = True
+            self._soon(self._lead)
+
+    def _lead(self) -> None:
+        self._sender_due = False
+        if self._sending or self.verdict is not None or not self.outbox.has_pending:
+            return
+        self._call_service(self.outbox.take())
+
+    def _call_service(self, batch: list[OperationUpdate]) -> None:
+        self._sending = True
+        assert self.token is not None
+
+        def reply(answer: CheckpointResponse | BaseException) -> None:
+            self._answered(batch, answer)
+
+        self.transport.checkpoint(self.arn, self.token, batch, reply)
+
+    def _answered(self, batch: list[OperationUpdate], answer: CheckpointResponse | BaseException) -> None:
+        if isinstance(answer, BaseException):
+            self._sent()
+            if isinstance(answer, ApiError):
+                self.api_failure(answer)
+            else:
+                self.end(Verdict(raises=answer))
+            return
+        state = answer["NewExecutionState"]
+        marker = state.get("NextMarker")
+        if marker:
+            self._load_pages(answer.get("CheckpointToken") or self.token or "", marker, batch, answer)
+            return
+        self._merge(batch, answer, state["Operations"])
+
+    def _sent(self) -> None:
+        self._sending = False
+        if self._quiet is not None and not self._quiet.done():
+            self._quiet.set_result(None)
+
+    def _load_pages(
+        self, token: str, marker: str, batch: list[OperationUpdate], answer: CheckpointResponse
+    ) -> None:
+        operations = list(answer["NewExecutionState"]["Operations"])
+
+        def reply(page: Any) -> None:
+            if isinstance(page, BaseException):
+                self._answered(batch, page)
+                return
+            operations.extend(page["Operations"])
+            following = page.get("NextMarker")
+            if following:
+                self.transport.get_state(self.arn, token, following, MAX_STATE_PAGE, reply)
+            else:
+                self._merge(batch, answer, operations)
+
+        self.transport.get_state(self.arn, token, marker, MAX_STATE_PAGE, reply)
+
+    def _merge(self, batch: list[OperationUpdate], answer: CheckpointResponse, operations: list[Operation]) -> None:
+        """Take an answer in, and wake what waited for it, in the order of the answer."""
+        self._sent()
+        if self.verdict is not None:
+            return
+        self.absorb(answer, batch, operations)
+        if self.verdict is not None:
+            return
+        woken: list[ParkFuture] = []
+        flushed: dict[str, tuple[Flush, ParkFuture]] = {}
+        while self._flushes and self._flushes[0][0] <= self.outbox.acknowledged:
+            _, flush, future = self._flushes.popleft()
+            if flush.completion:
+                flushed[flush.op_id] = (flush, future)
+            elif not future.done():
+                future.set_result(None)  # a START: not a completion, so not part of the order
+        for operation in operations:
+            op_id = operation["Id"]
+            if op_id in flushed:
+                self._delivered.add(op_id)
+                woken.append(flushed.pop(op_id)[1])
+            for status, future in self._parks.pop(op_id, ()):
+                if operation["Status"] == status:
+                    self._parks.setdefault(op_id, []).append((status, future))
+                    continue
+                if is_terminal(operation):
+                    self._delivered.add(op_id)
+                woken.append(future)
+        for op_id, (_, future) in flushed.items():
+            self._delivered.add(op_id)
+            woken.append(future)
+        if self._tasks:
+            self._arrivals.extend(woken)
+            self._pump_soon()
+        else:
+            for future in woken:
+                if not future.done():
+                    future.set_result(None)
+        if self.outbox.has_pending:
+            self._send_soon()
+        else:
+            self._check_soon()
+        self._arm_refresh()
+
+    async def _flush(self, flush: Flush) -> None:
+        self.refuse_if_ended()
+        if self.outbox.acknowledged >= flush.seq:
+            return
+        future = ParkFuture(loop=self.loop)
+        self._flushes.append((flush.seq, flush, future))
+        await future
+
+    # ---- parking and the end ---------------------------------------------------------------------------------------
+
+    async def _park(self, park: Park) -> None:
+        self.refuse_if_ended()
+        record = self.ops.get(park.op_id)
+        future = ParkFuture(loop=self.loop)
+        self._parks.setdefault(park.op_id, []).append((None if record is None else record["Status"], future))
+        if park.due_ms is not None:
+            self._note_due(park.due_ms)
+        self._check_soon()
+        await future
+
+    def _note_due(self, due_ms: int) -> None:
+        """Something parked changes by itself at ``due_ms``; if steps still run then, ask the service for it."""
+        if self._refresh_due is None or due_ms < self._refresh_due:
+            self._refresh_due = due_ms
+            self._refreshes = 0
+            self._arm_refresh()
+
+    def _arm_refresh(self) -> None:
+        if self._refresh_timer is not None:
+            self._refresh_timer.cancel()
+            self._refresh_timer = None
+        dues = [
+            due
+            for op_id in self._parks
+            if (record := self.ops.get(op_id)) is not None and (due := _due(record)) is not None
+        ] if self._refresh_due is not None else []
+        self._refresh_due = min(dues, default=None)
+        if self._refresh_due is not None:
+            # A service whose clock is behind ours answers "not yet"; then ask again, ever more patiently.
+            delay = max(0.0, (self._refresh_due - now_ms()) / 1000) + (0.05 * 2**self._refreshes if self._refreshes else 0)
+            self._refresh_timer = self.loop.call_later(min(delay, 86_400), self._refresh, context=self._outside)
+
+    def _refresh(self) -> None:
+        self._refresh_timer = None
+        if self.verdict is not None:
+            return
+        self._refreshes = min(self._refreshes + 1, 10)
+        if self._sending:
+            self._arm_refresh()
+        else:
+            self._call_service(self.outbox.take())
+
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """``task`` was spawned by this run's code."""
+        if not self.recording:
+            task.cancel()
+        if self._ranks is None:
+            self._rank_recorded()
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._check_soon()
+
+    def _check_soon(self) -> None:
+        if not self._checking and self.verdict is None:
+            self._checking = True
+            self._soon(self._check)
+
+    def _check(self) -> None:
+        """End the invocation, or let recorded completions out of their order, if nothing else can move."""
+        self._checking = False
+        if self.verdict is not None or self._root is None or self._root.done():
+            return
+        if self._steps or self._sending or self._arrivals or self._pumping or self.outbox.has_pending:
+            return  # each of these comes back here when it is over
+        if not self._parks and not self._turns:
+            return
+        suspect = self._suspect
+        if suspect is not None and not suspect.done() and self._moves(suspect):
+            return
+        for task in (self._root, *self._tasks):
+            if not task.done() and self._moves(task):
+                self._suspect = task
+                return
+        if self._turns:
+            self._release_turn()
+        else:
+            self.end(Verdict(pending=True))
+
+    def _moves(self, task: asyncio.Task[Any]) -> bool:
+        """Whether ``task`` may still move by itself. If so, look again when it has."""
+        found = waits_inside(task, self._tasks)
+        if found is True:
+            return False
+        if found is None or found is False:
+            self._check_soon()
+        elif not any(getattr(entry[0], "__func__", None) is AsyncRun._woken for entry in found._callbacks or ()):  # type: ignore[attr-defined]
+            found.add_done_callback(self._woken)
+        return True
+
+    def _woken(self, _: asyncio.Future[Any]) -> None:
+        self._check_soon()
+
+    def end(self, verdict: Verdict) -> None:
+        super().end(verdict)
+        if not self._over.done():
+            self._over.set_result(None)
+
+    # ---- order of completions (law R9) --------------------------------------------------------------------------------
+
+    def must_queue(self, op_id: str) -> bool:
+        if self._tasks and self._ranks is not None and op_id in self._ranks and op_id not in self._delivered:
+            return True
+        self._delivered.add(op_id)
+        return False
+
+    async def _turn(self, turn: Turn) -> None:
+        if turn.cancelled_after_ms is not None:
+            await self._await_cancellation(turn)
+        self.refuse_if_ended()
+        assert self._ranks is not None
+        rank = self._ranks[turn.op_id]
+        future = ParkFuture(loop=self.loop)
+        heappush(self._turns, (rank, turn.op_id, future))
+        self._pump_soon()
+        await future
+
+    async def _await_cancellation(self, turn: Turn) -> None:
+        future = ParkFuture(loop=self.loop)
+        limit = turn.cancelled_after_ms or 0
+        timer = self.loop.call_later(2 * limit / 1000 + 1, self._not_cancelled, turn, future)
+        self._steps += 1  # the code that cancels may be a timer of the program's own: the invocation stays
+        try:
+            await future
+        finally:
+            timer.cancel()
+            self._steps -= 1
+            self._check_soon()
+
+    def _not_cancelled(self, turn: Turn, future: ParkFuture) -> None:
+        record = self.ops[turn.op_id]
+        error = self.fail_non_deterministic(
+            f"an earlier run cancelled {record.get('SubType', record['Type'])} {record.get('Name')!r} itself (a timeout, a "
+            "failing task group); this run awaits it and does not cancel it",
+            turn.op_id,
+        )
+        if not future.done():
+            future.set_exception(error)
+
+    def _rank_recorded(self) -> None:
+        """Number the recorded completions that the program has not seen yet, in recorded order.
+
+        That is by end time, and within one millisecond in the order of the service's list.
+        """
+        ended = [
+            (operation.get("EndTimestamp", operation["StartTimestamp"]), n, operation["Id"])
+            for n, operation in enumerate(self.ops.values())
+            if operation["Type"] != "EXECUTION" and is_terminal(operation) and operation["Id"] not in self._delivered
+        ]
+        ended.sort()
+        self._by_rank = [op_id for _, _, op_id in ended]
+        self._ranks = {op_id: rank for rank, op_id in enumerate(self._by_rank)}
+
+    def _pump_soon(self) -> None:
+        if not self._pumping:
+            self._pumping = True
+            self._soon(self._pump, 0)
+
+    def _pump(self, ticks: int) -> None:
+        """Hand out the next completion once the loop has run the consequences of the one before."""
+        ready = getattr(self.loop, "_ready", None)
+        if (ticks < 2 if ready is None else bool(ready)) and ticks < _SETTLE_TICKS:
+            self._soon(self._pump, ticks + 1)
+            return
+        self._pumping = False
+        if self.verdict is not None:
+            return
+        turns = self._turns
+        while turns and turns[0][2].done():  # cancelled meanwhile
+            self._delivered.add(heappop(turns)[1])
+        by_rank = self._by_rank
+        while self._cursor < len(by_rank) and by_rank[self._cursor] in self._delivered:
+            self._cursor += 1
+        if turns and (turns[0][0] <= self._cursor or self._arrivals):
+            self._release_turn()
+            return
+        while self._arrivals:
+            future = self._arrivals.popleft()
+            if not future.done():
+                future.set_result(None)
+                self._pump_soon()
+                return
+        self._check_soon()
+
+    def _release_turn(self) -> None:
+        _, op_id, future = heappop(self._turns)
+        self._delivered.add(op_id)
+        if not future.done():
+            future.set_result(None)
+        self._pump_soon()
+
+    # ---- the handler -------------------------------------------------------------------------------------------------
+
+    async def run_handler(self, call: Callable[[], Any]) -> Any:
+        """Run the handler in a task of its own until it returns or the run ends.
+
+        Returns its result or raises its error; raises SuspendExecution if there is a verdict.
+        """
+        root = self._root = self.loop.create_task(_awaited(call))
+        try:
+            await asyncio.wait((root, self._over), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._stop()
+        if self.verdict is not None:
+            raise SuspendExecution
+        if root.cancelled():
+            raise asyncio.CancelledError("the handler cancelled itself")
+        return root.result()
+
+    async def flush_rest(self) -> None:
+        """Send what nobody has waited for; the handler has returned."""
+        while self.verdict is None and self.outbox.acknowledged < self.outbox.last:
+            future = ParkFuture(loop=self.loop)
+            self._flushes.append((self.outbox.last, Flush(self.outbox.last, "", completion=False), future))
+            self._send_soon()
+            await asyncio.wait((future, self._over), return_when=asyncio.FIRST_COMPLETED)
+
+    async def _stop(self) -> None:
+        """Cancel what is alive, outermost first, so that each sees its own cancellation and not its children's."""
+        self.returned = True
+        root = self._root
+        for _ in range(_CANCEL_ROUNDS):
+            left = [task for task in (root, *self._tasks) if task is not None and not task.done()]
+            if not left:
+                break
+            if root is not None and not root.done():
+                left = [root]
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=_CANCEL_PATIENCE)
+        if self._refresh_timer is not None:
+            self._refresh_timer.cancel()
+        if self._sending and self.verdict is not None:
+            await self._idle()  # nothing of an ended invocation is alive, its last call included
+
+    async def _idle(self) -> None:
+        self._quiet = self.loop.create_future()
+        await self._quiet
+
+
+CALLERS.add(AsyncRun._call.__code__)
+
+
+async def _awaited(call: Callable[[], Any]) -> Any:
+    return await call()
+
+
+def _blocks(func: Callable[..., Any]) -> bool:
+    """Whether to call a plain function in a thread: it may block. A lambda is an expression, often of a coroutine."""
+    inner = getattr(func, "__wrapped__", func)
+    return getattr(inner, "__name__", "") != "<lambda>" and not iscoroutinefunction(inner)
+
+
+def _due(record: Operation) -> int | None:
+    if record["Status"] == "PENDING":
+        return record.get("StepDetails", {}).get("NextAttemptTimestamp")
+    return record.get("WaitDetails", {}).get("ScheduledEndTimestamp") if record["Type"] == "WAIT" else None
+
+
+async def load_state(transport: AsyncTransport, arn: str, token: str, marker: str | None) -> list[Operation]:
+    """Every further page of operations from ``marker`` on; none without a marker."""
+    operations: list[Operation] = []
+    loop = asyncio.get_running_loop()
+    while marker:
+        answered: asyncio.Future[Any] = loop.create_future()
+        transport.get_state(arn, token, marker, MAX_STATE_PAGE, answered.set_result)
+        page = await answered
+        if isinstance(page, BaseException):
+            raise page
+        operations.extend(page["Operations"])
+        marker = page.get("NextMarker")
+    return operations

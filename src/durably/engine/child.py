@@ -1,0 +1,92 @@
+"""The protocol of a child context: START (not awaited), run, SUCCEED or FAIL.
+
+A result above 256 KiB is not stored: the context is completed with ReplayChildren and a summary, and replay runs
+the function again over its children's records to rebuild the value. A virtual context has no record at all; its
+function runs on every replay, over its children.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from durably.config import ChildConfig
+from durably.exceptions import (
+    ChildContextError,
+    ExecutionError,
+    InvocationError,
+    RetryableSerDesError,
+    error_object,
+    operation_error,
+)
+from durably.wire.limits import REPLAY_CHILDREN_ABOVE
+from durably.wire.payloads import utf8_size
+
+from .cancellation import CANCELLED_TYPES, cancelled_error, is_cancellation
+from .operation import Op, is_terminal
+from .requests import Body, Flush, Turn
+from .run import Protocol
+from .scope import Scope
+from .suspension import Verdict
+
+if TYPE_CHECKING:
+    from durably.serdes import Codec
+
+__all__ = ["child"]
+
+
+def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig, codec: Codec) -> Protocol:
+    """Run ``func(context)`` with ids of its own. Raises ChildContextError with what escaped from it as the cause."""
+    run = op.run
+    virtual = config.is_virtual
+    record = op.begin()
+    if virtual and record is not None:
+        raise run.non_determinism(op, record)
+    rebuild = False
+    if record is not None and is_terminal(record):
+        details = op.details(record)
+        rebuild = record["Status"] == "SUCCEEDED" and bool(details.get("ReplayChildren"))
+        if not rebuild:
+            if record["Status"] == "SUCCEEDED":
+                if run.must_queue(op.id):
+                    yield Turn(op.id)
+                text = details.get("Result")
+                return None if text is None else codec.decode(text)
+            error = details.get("Error") or {}
+            if error.get("ErrorType") in CANCELLED_TYPES:
+                ran_ms = record.get("EndTimestamp", record["StartTimestamp"]) - record["StartTimestamp"]
+                yield Turn(op.id, cancelled_after_ms=ran_ms)
+            if run.must_queue(op.id):
+                yield Turn(op.id)
+            raise operation_error(ChildContextError, error)
+    if record is None and not virtual:
+        run.send(op.update("START"), awaited=False)
+
+    scope = Scope(run, context, op.id, op.describe(), replaying=op.scope.replaying, thread=op.scope.thread)
+    try:
+        value = yield Body(func, (context,), scope, is_step=False)
+        text, value = codec.round_trip(value)
+    except ExecutionError:
+        raise  # says itself that the execution is to fail
+    except (InvocationError, RetryableSerDesError) as error:
+        run.end(Verdict(raises=error))
+        raise
+    except Exception as error:
+        if config.error_mapper is not None:
+            error = config.error_mapper(error)
+        failure = error_object(error)
+        if not virtual and not rebuild:
+            yield Flush(run.send(op.update("FAIL", Error=failure), awaited=True), op.id, completion=True)
+        raise operation_error(ChildContextError, failure) from None
+    except BaseException as error:
+        if is_cancellation(error) and run.recording and not virtual and not rebuild:
+            run.send(op.update("FAIL", Error=cancelled_error(op.describe())), awaited=False)
+        raise
+    if virtual or rebuild:
+        return value
+    replay_children = utf8_size(text) > REPLAY_CHILDREN_ABOVE
+    if replay_children:
+        text = config.summary_generator(value) if config.summary_generator is not None else ""
+    update = op.update("SUCCEED", Payload=text, ContextOptions={"ReplayChildren": replay_children})
+    yield Flush(run.send(update, awaited=True), op.id, completion=True)
+    return value

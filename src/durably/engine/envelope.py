@@ -1,0 +1,84 @@
+"""The invocation envelope: from Lambda's event to a run, and from an outcome to the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durably.exceptions import ExecutionError, error_object
+from durably.wire.api_errors import ApiError
+from durably.wire.limits import MAX_RESPONSE
+from durably.wire.payloads import utf8_size
+from durably.wire.shapes import ErrorObject, InvocationOutput, OperationUpdate
+
+from .clock import now_ms
+from .run import Run
+from .suspension import Verdict
+
+__all__ = ["Envelope", "failed", "from_verdict", "oversized", "state_failure", "succeeded"]
+
+
+class Envelope:
+    """A checked invocation event."""
+
+    __slots__ = ("arn", "marker", "operations", "token", "updated")
+
+    def __init__(self, event: Any) -> None:
+        try:
+            self.arn: str = event["DurableExecutionArn"]
+            self.token: str = event["CheckpointToken"]
+            state = event.get("InitialExecutionState") or {}
+            self.operations = list(state.get("Operations") or ())
+            self.marker: str | None = state.get("NextMarker") or None
+            self.updated: list[str] = list(event.get("UpdatedOperationIds") or ())
+            for operation in self.operations:
+                operation["Id"], operation["Type"], operation["Status"]
+        except (KeyError, TypeError, AttributeError) as error:
+            missing = f"it has no {error}" if isinstance(error, KeyError) else f"it is {type(event).__name__}"
+            raise ExecutionError(
+                f"the event is not the start of a durable invocation: {missing}. The function was probably invoked "
+                "without durable execution: check that it has a DurableConfig and is invoked by a qualified name, or "
+                "serve it locally with `durably dev`."
+            ) from error
+
+
+def succeeded(result: str) -> InvocationOutput:
+    return {"Status": "SUCCEEDED", "Result": result}
+
+
+def failed(error: ErrorObject) -> InvocationOutput:
+    return {"Status": "FAILED", "Error": error}
+
+
+def from_verdict(verdict: Verdict) -> InvocationOutput:
+    """The answer of a run that ended before its handler. Raises to ask for another invocation."""
+    if verdict.pending:
+        return {"Status": "PENDING"}
+    if verdict.error is not None:
+        return failed(verdict.error)
+    assert verdict.raises is not None
+    raise verdict.raises
+
+
+def oversized(run: Run, output: InvocationOutput) -> tuple[OperationUpdate, InvocationOutput] | None:
+    """What to record instead of answering, if ``output`` does not fit into an answer; and what to answer then.
+
+    Source: language-SDK specification 3.4; the id is the official SDK's form.
+    """
+    result = output.get("Result")
+    error = output.get("Error")
+    update: OperationUpdate = {"Id": f"execution-result-{now_ms()}", "Type": "EXECUTION", "Action": "SUCCEED"}
+    if result is not None and utf8_size(result) > MAX_RESPONSE:
+        update["Payload"] = result
+        return update, {"Status": "SUCCEEDED", "Result": ""}
+    if error is not None and sum(utf8_size(str(part)) for part in error.values()) > MAX_RESPONSE:
+        update["Action"] = "FAIL"
+        update["Error"] = error
+        return update, {"Status": "FAILED"}
+    return None
+
+
+def state_failure(error: ApiError) -> InvocationOutput:
+    """The recorded state could not be read: FAILED, or raised to be tried again."""
+    if error.retry_invocation:
+        raise error
+    return failed(error_object(error))

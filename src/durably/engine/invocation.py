@@ -1,0 +1,148 @@
+"""One invocation of a durable function, from event to answer; the sync and the async one differ where they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from durably.exceptions import ExecutionError, SerDesError, error_object
+from durably.wire.api_errors import ApiError
+from durably.wire.shapes import InvocationOutput, Operation
+
+from .envelope import Envelope, failed, from_verdict, oversized, state_failure, succeeded
+from .run import Run
+from .scope import CURRENT, Scope
+from .suspension import SuspendExecution
+
+if TYPE_CHECKING:
+    from durably.serdes import Codec
+
+    from .async_run import AsyncRun
+    from .sync_run import SyncRun
+
+__all__ = ["Function", "invoke_async", "invoke_sync"]
+
+
+class Function(Protocol):
+    """What is invoked: the user's handler and how its input and result are read and written."""
+
+    handler: Callable[..., Any]
+    input_codec: Codec
+    output_codec: Codec
+    logger: Any
+
+    def make_context(self, run: Run) -> Any: ...
+
+
+def invoke_sync(function: Function, event: Any, lambda_context: Any, client: Any) -> InvocationOutput:
+    """Run a plain handler in this thread. Raises to ask for another invocation."""
+    from .sync_run import SyncRun, load_state
+
+    envelope = Envelope(event)
+    try:
+        operations = envelope.operations + load_state(client, envelope.arn, envelope.token, envelope.marker)
+    except ApiError as error:
+        return state_failure(error)
+    run = SyncRun(envelope.arn, envelope.token, operations, client, lambda_context)
+    try:
+        output = _run_sync(function, run)
+    finally:
+        run.close()
+    return output if run.verdict is None else from_verdict(run.verdict)
+
+
+def _run_sync(function: Function, run: SyncRun) -> InvocationOutput:
+    """The handler's outcome; not to be looked at once there is a verdict."""
+    output: InvocationOutput = {"Status": "PENDING"}
+    try:
+        context, scope = _enter(function, run)
+        token = CURRENT.set(scope)
+        try:
+            output = _output(function, function.handler(read_input(function, run), context))
+        except Exception as error:
+            output = failed(error_object(error))
+        finally:
+            CURRENT.reset(token)
+            run.returned = True
+        run.flush_rest()
+        if run.verdict is None and (instead := oversized(run, output)) is not None:
+            update, output = instead
+            run.outbox.add(update)
+            run.flush_rest()
+    except SuspendExecution:
+        if run.verdict is None:
+            raise  # of another invocation, whose context was kept
+    return output
+
+
+async def invoke_async(function: Function, event: Any, lambda_context: Any, client: Any) -> InvocationOutput:
+    """Run a coroutine handler on this loop. Raises to ask for another invocation."""
+    import asyncio
+
+    from .async_run import AsyncRun, load_state
+    from .tasks import install_task_factory
+    from .transport import transport_for
+
+    envelope = Envelope(event)
+    install_task_factory(asyncio.get_running_loop())
+    transport = transport_for(client)
+    try:
+        operations = envelope.operations + await load_state(transport, envelope.arn, envelope.token, envelope.marker)
+    except ApiError as error:
+        return state_failure(error)
+    run = AsyncRun(envelope.arn, envelope.token, operations, transport, lambda_context)
+    output = await _run_async(function, run)
+    return output if run.verdict is None else from_verdict(run.verdict)
+
+
+async def _run_async(function: Function, run: AsyncRun) -> InvocationOutput:
+    output: InvocationOutput = {"Status": "PENDING"}
+    try:
+        context, scope = _enter(function, run)
+
+        async def call() -> Any:
+            CURRENT.set(scope)  # the handler's task has a context of its own, so nothing is to be reset
+            return await function.handler(read_input(function, run), context)
+
+        try:
+            output = _output(function, await run.run_handler(call))
+        except Exception as error:
+            output = failed(error_object(error))
+        await run.flush_rest()
+        if run.verdict is None and (instead := oversized(run, output)) is not None:
+            update, output = instead
+            run.outbox.add(update)
+            await run.flush_rest()
+    except SuspendExecution:
+        if run.verdict is None:
+            raise
+    return output
+
+
+def _enter(function: Function, run: Run) -> tuple[Any, Scope]:
+    """The handler's context and scope."""
+    run.logger = function.logger
+    context = function.make_context(run)
+    scope = Scope(run, context, None, "the handler", replaying=len(run.ops) > 1)
+    context.scope = scope
+    return context, scope
+
+
+def _output(function: Function, result: Any) -> InvocationOutput:
+    return succeeded(function.output_codec.encode(result))
+
+
+def read_input(function: Function, run: Run) -> Any:
+    """The handler's input; an execution without one gets an empty object, as under the official SDK.
+
+    Raises SerDesError naming the path of what does not fit the handler's annotation.
+    """
+    if run.execution is None:
+        raise ExecutionError("the execution's state holds no EXECUTION operation, so there is no input to run with")
+    payload = (run.execution.get("ExecutionDetails") or {}).get("InputPayload")
+    if payload is None or not payload.strip():
+        payload = "{}"
+    try:
+        return function.input_codec.decode(payload)
+    except SerDesError as error:
+        raise SerDesError(f"the execution's input does not fit the handler: {error.message}") from error

@@ -1,0 +1,45 @@
+"""The protocol of a chained invoke: START (awaited) makes the service invoke the other function; then suspended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from durably.exceptions import InvokeError, operation_error
+from durably.wire.shapes import ChainedInvokeOptions
+
+from .operation import Op, is_terminal
+from .requests import Flush, Park, Turn
+from .run import Protocol
+
+if TYPE_CHECKING:
+    from durably.serdes import Codec
+
+__all__ = ["invoke"]
+
+
+def invoke(op: Op, function_name: str, encode_payload: Callable[[], str], codec: Codec, tenant_id: str | None) -> Protocol:
+    """Return the invoked function's result. Raises InvokeError when it failed, timed out or was stopped.
+
+    The payload is only encoded when the invoke is new.
+    """
+    record = op.begin()
+    if record is None:
+        options: ChainedInvokeOptions = {"FunctionName": function_name}
+        if tenant_id is not None:
+            options["TenantId"] = tenant_id
+        update = op.update("START", Payload=encode_payload(), ChainedInvokeOptions=options)
+        yield Flush(op.run.send(update, awaited=True), op.id, completion=False)
+        record = op.record()
+    elif is_terminal(record) and op.run.must_queue(op.id):
+        yield Turn(op.id)
+    while record is None or not is_terminal(record):
+        yield Park(op.id)
+        record = op.record()
+    details = op.details(record)
+    if record["Status"] == "SUCCEEDED":
+        text = details.get("Result")
+        return None if text is None else codec.decode(text)
+    error = dict(details.get("Error") or {})
+    error.setdefault("ErrorMessage", f"{op.describe()} of {function_name} ended as {record['Status']}")
+    raise operation_error(InvokeError, error)

@@ -1,0 +1,114 @@
+"""One operation as the program calls it: its identity, its record and the updates made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from durably.wire.names import TERMINAL_STATUSES
+from durably.wire.shapes import Operation, OperationActionName, OperationTypeName, OperationUpdate
+
+from .scope import Scope
+
+if TYPE_CHECKING:
+    from .run import Run
+
+__all__ = ["Op", "is_terminal"]
+
+
+def is_terminal(record: Operation) -> bool:
+    return record["Status"] in TERMINAL_STATUSES
+
+
+class Op:
+    """The identity of one call. ``parent_id`` is the nearest context that has a record."""
+
+    __slots__ = ("id", "name", "parent_id", "resumed", "run", "scope", "sub_type", "type")
+
+    def __init__(
+        self,
+        run: Run,
+        scope: Scope,
+        op_id: str,
+        op_type: OperationTypeName,
+        sub_type: str,
+        name: str | None,
+        parent_id: str | None,
+    ) -> None:
+        self.run = run
+        self.scope = scope
+        self.id = op_id
+        self.type: OperationTypeName = op_type
+        self.sub_type = sub_type
+        self.name = name
+        self.parent_id = parent_id
+        self.resumed = False
+
+    def begin(self) -> Operation | None:
+        """The record that this call meets, checked against it (law R3); None for a new operation.
+
+        Also moves the scope out of replay, as WIRE.md's "Replay" has it: before an operation without a record and
+        before a step that is not finished; after any other operation that was not finished when it was met.
+        """
+        record = self.run.ops.get(self.id)
+        scope = self.scope
+        if record is None:
+            scope.replaying = False
+            return None
+        if (
+            record["Type"] != self.type
+            or record.get("SubType") != self.sub_type
+            or record.get("Name") != self.name
+            or record.get("ParentId") != self.parent_id
+        ):
+            raise self.run.non_determinism(self, record)
+        if scope.replaying and record["Status"] not in TERMINAL_STATUSES:
+            if self.type == "STEP":
+                scope.replaying = False
+            else:
+                self.resumed = True
+        return record
+
+    def end(self) -> None:
+        """The call is over; called only while the scope is replaying."""
+        scope = self.scope
+        if self.resumed or scope.peek_id() not in self.run.ops:
+            scope.replaying = False
+
+    def record(self) -> Operation | None:
+        """The record as it is now."""
+        return self.run.ops.get(self.id)
+
+    def update(self, action: OperationActionName, **members: Any) -> OperationUpdate:
+        """An update of this operation; members that are None are left out."""
+        update: OperationUpdate = {"Id": self.id, "Type": self.type, "Action": action, "SubType": self.sub_type}
+        if self.parent_id is not None:
+            update["ParentId"] = self.parent_id
+        if self.name:
+            update["Name"] = self.name
+        for member, value in members.items():
+            if value is not None:
+                update[member] = value  # type: ignore[literal-required]  # members are named by this package only
+        return update
+
+    def describe(self) -> str:
+        """For people: ``step 'charge' (Step)``."""
+        return describe(self.type, self.sub_type, self.name)
+
+    def details(self, record: Operation) -> Mapping[str, Any]:
+        """The type's details of ``record``; empty when it has none."""
+        return record.get(_DETAILS[self.type]) or {}  # type: ignore[return-value]
+
+
+_DETAILS = {
+    "STEP": "StepDetails",
+    "CONTEXT": "ContextDetails",
+    "WAIT": "WaitDetails",
+    "CALLBACK": "CallbackDetails",
+    "CHAINED_INVOKE": "ChainedInvokeDetails",
+}
+
+
+def describe(op_type: str, sub_type: str | None, name: str | None) -> str:
+    label = f"{sub_type or op_type}"
+    return f"{label} {name!r}" if name else f"{label} without a name"

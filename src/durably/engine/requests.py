@@ -1,0 +1,66 @@
+"""What a protocol may ask of the driver that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .scope import Scope
+
+__all__ = ["Body", "Flush", "Park", "Request", "Turn"]
+
+
+class Flush:
+    """Go on when update number ``seq`` (of operation ``op_id``) is acknowledged and the answer merged."""
+
+    __slots__ = ("completion", "op_id", "seq")
+
+    def __init__(self, seq: int, op_id: str, *, completion: bool) -> None:
+        self.seq = seq
+        self.op_id = op_id
+        self.completion = completion
+
+
+class Park:
+    """Go on when the record of ``op_id`` has changed. Without running siblings the invocation suspends.
+
+    ``due_ms``: when the service will change it by itself (epoch milliseconds), if that is known.
+    """
+
+    __slots__ = ("due_ms", "op_id")
+
+    def __init__(self, op_id: str, due_ms: int | None = None) -> None:
+        self.op_id = op_id
+        self.due_ms = due_ms
+
+
+class Turn:
+    """Go on when the recorded completion of ``op_id`` is next to be seen by the program (law R9).
+
+    ``cancelled_after_ms``: the operation was cancelled by the program itself so long after its start; only the
+    same cancellation ends the turn, and one that does not come in time is non-determinism.
+    """
+
+    __slots__ = ("cancelled_after_ms", "op_id")
+
+    def __init__(self, op_id: str, cancelled_after_ms: int | None = None) -> None:
+        self.op_id = op_id
+        self.cancelled_after_ms = cancelled_after_ms
+
+
+class Body:
+    """Run the user's ``func(*args)`` in ``scope`` and answer what it returns, or raise what it raises.
+
+    ``is_step``: leaf work, which a suspending invocation lets finish, and in which no context may be used.
+    """
+
+    __slots__ = ("args", "func", "is_step", "scope")
+
+    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], scope: Scope, *, is_step: bool) -> None:
+        self.func = func
+        self.args = args
+        self.scope = scope
+        self.is_step = is_step
+
+
+Request = Flush | Park | Turn | Body

@@ -1,0 +1,129 @@
+"""What one invocation knows: the journal of recorded operations, the outbox, and how it is to end.
+
+A run is what the contexts of one invocation share. The two subclasses add the waiting:
+:class:`~durably.engine.sync_run.SyncRun` and :class:`~durably.engine.async_run.AsyncRun`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from durably.exceptions import NonDeterministicExecutionError, error_object
+from durably.wire.api_errors import ApiError
+from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
+
+from .operation import Op, describe
+from .outbox import Outbox
+from .requests import Request
+from .suspension import SuspendExecution, Verdict
+
+__all__ = ["Protocol", "Run"]
+
+Protocol = Generator[Request, Any, Any]
+
+
+class Run:
+    """One invocation of one execution.
+
+    Parameters:
+        arn: of the durable execution.
+        token: the invocation's first checkpoint token.
+        operations: everything recorded so far, EXECUTION included.
+    """
+
+    is_async = False
+
+    def __init__(self, arn: str, token: str, operations: list[Operation], lambda_context: Any = None) -> None:
+        self.arn = arn
+        self.token: str | None = token
+        self.ops: dict[str, Operation] = {operation["Id"]: operation for operation in operations}
+        self.outbox = Outbox()
+        self.lambda_context = lambda_context
+        self.logger: Any = None
+        self.verdict: Verdict | None = None
+        self.returned = False
+        self.execution: Operation | None = next((o for o in operations if o["Type"] == "EXECUTION"), None)
+
+    # ---- what protocols use ------------------------------------------------------------------------------
+
+    def send(self, update: OperationUpdate, *, awaited: bool) -> int:
+        """Queue ``update``. Awaited ones are followed by a Flush; the others travel when they can.
+
+        Raises SuspendExecution when the run has ended (law R6).
+        """
+        raise NotImplementedError
+
+    def must_queue(self, op_id: str) -> bool:
+        """A recorded completion is about to be seen: whether it has to wait for its Turn (law R9)."""
+        return False
+
+    def non_determinism(self, op: Op, record: Operation) -> NonDeterministicExecutionError:
+        """End the run: ``record`` is not of the call that met it. Returns the error to raise."""
+        was = describe(record["Type"], record.get("SubType"), record.get("Name"))
+        rows = [
+            ("type", record["Type"], op.type),
+            ("subtype", record.get("SubType"), op.sub_type),
+            ("name", record.get("Name"), op.name),
+            ("parent", record.get("ParentId"), op.parent_id),
+        ]
+        differences = "; ".join(
+            f"{what}: recorded {old!r}, now {new!r}" for what, old, new in rows if (old or None) != (new or None)
+        )
+        return self.fail_non_deterministic(
+            f"this execution recorded {was} as operation {op.scope.count} of {op.scope.where}, but the code now calls "
+            f"{op.describe()} there ({differences}). The handler must call the same operations in the same order on "
+            "every run: look for a changed deployment, or a branch that depends on time, chance or the environment. "
+            f"Operation id {op.id}.",
+            op.id,
+        )
+
+    def fail_non_deterministic(self, message: str, op_id: str | None = None) -> NonDeterministicExecutionError:
+        error = NonDeterministicExecutionError(message, op_id)
+        self.end(Verdict(error=error_object(error)))
+        return error
+
+    # ---- how a run ends -----------------------------------------------------------------------------------
+
+    def end(self, verdict: Verdict) -> None:
+        """Set the verdict. The first one stands; nothing is recorded after it."""
+        if self.verdict is None:
+            self.verdict = verdict
+            self.outbox.discard()
+
+    def suspend(self) -> SuspendExecution:
+        """End with PENDING; returns what to raise."""
+        self.end(Verdict(pending=True))
+        return SuspendExecution()
+
+    @property
+    def recording(self) -> bool:
+        """Whether the program may still record: its handler has not returned and there is no verdict."""
+        return self.verdict is None and not self.returned
+
+    def refuse_if_ended(self) -> None:
+        if self.verdict is not None or self.returned:
+            raise SuspendExecution("the invocation has ended; nothing more is recorded in it")
+
+    def api_failure(self, error: ApiError) -> None:
+        """A call of the service failed for good: the invocation is raised out of, or the execution fails."""
+        if error.retry_invocation:
+            self.end(Verdict(raises=error))
+        else:
+            self.end(Verdict(error=error_object(error)))
+
+    # ---- answers of the service ------------------------------------------------------------------------------
+
+    def absorb(self, response: CheckpointResponse, batch: list[OperationUpdate], operations: list[Operation]) -> None:
+        """Merge an answer (its further pages already in ``operations``) and take its token.
+
+        An answer without a token after anything but an EXECUTION update means that this invocation has been
+        revoked: PENDING, whatever it was doing.
+        """
+        ops = self.ops
+        for operation in operations:
+            ops[operation["Id"]] = operation
+        self.outbox.acknowledge()
+        self.token = response.get("CheckpointToken")
+        if self.token is None and not any(update["Type"] == "EXECUTION" for update in batch):
+            self.end(Verdict(pending=True))

@@ -1,0 +1,118 @@
+"""Who may use which context, and where operation ids come from (law R2).
+
+Ids count calls, so two pieces of code that run interleaved must never count on one counter. A *scope* is the
+right to use one context: it holds the counter. The handler gets a scope, the body of a child context gets one,
+and a step's body gets one that allows no context at all. The scope in force travels in a context variable, so
+it follows the code and not the clock.
+
+A task that user code spawns (``gather``, ``TaskGroup``, ``create_task``) gets a scope of its own on the same
+context, whose ids have a prefix made of the spawning scope's prefix and the task's number in it: ``-t1``,
+``-t2`` in order of creation. A program that creates its tasks in the same order therefore meets the same ids
+again, however they interleave. (A context operation's id is 64 hex digits or nothing and its children are
+numbered, so these texts cannot collide with theirs.)
+
+Whatever cannot be attributed is refused with a ContextMisuseError that says what to do.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from durably.exceptions import ContextMisuseError
+from durably.wire.ids import operation_id
+
+if TYPE_CHECKING:
+    from .run import Run
+
+__all__ = ["CURRENT", "Scope", "refuse_use"]
+
+
+class Scope:
+    """The right to use ``owner`` (a context), or none, and the counter of its operations.
+
+    Parameters:
+        run: the invocation.
+        owner: the context that may be used; None in a step's body.
+        prefix: what its operations' ids are derived from; None at the root.
+        where: for messages, e.g. ``step 'charge'``.
+        replaying: the code runs over what an earlier invocation already recorded.
+        thread: the only thread that may use it.
+    """
+
+    __slots__ = ("_peeked", "count", "disorder", "owner", "prefix", "replaying", "run", "spawned", "thread", "where")
+
+    def __init__(
+        self,
+        run: Run,
+        owner: Any,
+        prefix: str | None,
+        where: str,
+        *,
+        replaying: bool = False,
+        thread: int | None = None,
+    ) -> None:
+        self.run = run
+        self.owner = owner
+        self.prefix = prefix
+        self.where = where
+        self.replaying = replaying
+        self.thread = get_ident() if thread is None else thread
+        self.count = 0
+        self.spawned = 0
+        self.disorder: str | None = None
+        self._peeked: str | None = None
+
+    def take_id(self) -> str:
+        """The id of the next operation; counts it."""
+        peeked = self._peeked
+        self.count += 1
+        if peeked is not None:
+            self._peeked = None
+            return peeked
+        if self.disorder is not None:
+            raise ContextMisuseError(self.disorder)
+        return operation_id(self.prefix, self.count)
+
+    def peek_id(self) -> str:
+        """The id that the next operation will take. Hashed once, whoever asks first."""
+        if self._peeked is None:
+            self._peeked = operation_id(self.prefix, self.count + 1)
+        return self._peeked
+
+    def spawn(self, number: int | None = None) -> Scope:
+        """The scope of a task created here; ``number`` where the order of creation is not the program's order."""
+        if number is None:
+            self.spawned += 1
+            number = self.spawned
+        prefix = f"{self.prefix}-t{number}" if self.prefix else f"t{number}"
+        where = f"task {number} of {self.where}"
+        return Scope(self.run, self.owner, prefix, where, replaying=self.replaying, thread=self.thread)
+
+
+CURRENT: ContextVar[Scope | None] = ContextVar("durably_scope", default=None)
+"""The scope of the code that is running; None outside of durable code."""
+
+
+def refuse_use(context: Any, scope: Scope | None) -> ContextMisuseError:
+    """The error for a use of ``context`` by code in ``scope``, saying what to do instead."""
+    what = f"{type(context).__name__} ({context})"
+    if scope is None or scope.thread != get_ident():
+        return ContextMisuseError(
+            f"{what} was used by a thread or task that does not belong to its invocation. Operations must be called "
+            "by the function that received the context, or by tasks it created; do foreign work inside a step."
+        )
+    if scope.owner is None:
+        return ContextMisuseError(
+            f"{what} was used inside {scope.where}. A step is one unit of work and cannot contain operations: call the "
+            "operation before or after the step, or group operations with run_in_child_context()."
+        )
+    if scope.run is not context.run:
+        return ContextMisuseError(
+            f"{what} belongs to another invocation. Do not keep a context in a global; use the one the function received."
+        )
+    return ContextMisuseError(
+        f"{what} was used inside {scope.where}, which has a context of its own. Use the context that was passed to "
+        "that function: the outer one cannot number operations that run inside an inner one."
+    )

@@ -1,0 +1,159 @@
+"""The protocol of a step: START, run, SUCCEED; or RETRY and again; or FAIL.
+
+At least once (the default): START is not awaited, so a quick step costs one call carrying START and completion. A
+step found STARTED was interrupted and simply runs again, without another START.
+At most once per attempt: START is awaited before the body runs; a step found STARTED on entry may have had its
+effect, so its body is not run for that attempt: its retry strategy is handed a StepInterruptedError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from durably.config import StepConfig, StepSemantics
+from durably.exceptions import (
+    ContextMisuseError,
+    ExecutionError,
+    RetryableSerDesError,
+    SerDesError,
+    StepError,
+    StepInterruptedError,
+    error_object,
+    operation_error,
+)
+from durably.retries import RetryPresets, decide
+from durably.wire.limits import MAX_PAYLOAD
+from durably.wire.payloads import utf8_size
+from durably.wire.shapes import Operation
+
+from .cancellation import CANCELLED_TYPES, cancelled_error, is_cancellation
+from .operation import Op, is_terminal
+from .requests import Body, Flush, Park, Turn
+from .run import Protocol
+from .scope import Scope
+from .suspension import Verdict
+
+if TYPE_CHECKING:
+    from durably.serdes import Codec
+
+__all__ = ["step"]
+
+DEFAULT_STRATEGY = RetryPresets.default()
+
+CALLERS: set[CodeType] = set()
+"""The code of the drivers that calls bodies: an error that starts there was made by the call itself."""
+
+
+def step(
+    op: Op, func: Callable[..., Any], config: StepConfig, codec: Codec, make_context: Callable[[Op, int], Any]
+) -> Protocol:
+    """Run ``func(step_context)`` once and record its outcome.
+
+    Raises StepError when it failed for good, SerDesError when its result cannot be recorded.
+    """
+    run = op.run
+    record = op.begin()
+    at_most_once = config.step_semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY
+    if record is not None and record["Status"] == "STARTED" and at_most_once:
+        interrupted = StepInterruptedError(
+            f"{op.describe()} was interrupted while its body ran; it is at-most-once, so that attempt is not repeated"
+        )
+        yield from _failed(op, interrupted, _attempt(op, record), config)
+        record = op.record()
+
+    while True:
+        if record is not None and is_terminal(record):
+            return (yield from _outcome(op, record, codec))
+        if record is not None and record["Status"] == "PENDING":
+            yield Park(op.id, op.details(record).get("NextAttemptTimestamp"))
+            record = op.record()
+            continue
+        attempt = _attempt(op, record)
+        if record is None or record["Status"] == "READY":
+            seq = run.send(op.update("START"), awaited=at_most_once)
+            if at_most_once:
+                yield Flush(seq, op.id, completion=False)
+                record = op.record()
+                if record is not None and is_terminal(record):
+                    continue
+        try:
+            value = yield Body(
+                func, (make_context(op, attempt),), Scope(run, None, None, op.describe()), is_step=True
+            )
+            text, value = codec.round_trip(value)
+            if utf8_size(text) > MAX_PAYLOAD:
+                raise SerDesError(
+                    f"the result of {op.describe()} takes {utf8_size(text):,} bytes; at most {MAX_PAYLOAD:,} can be recorded. "
+                    "Store it elsewhere and return a reference."
+                )
+        except ExecutionError as error:  # says itself that the execution is to fail
+            run.end(Verdict(error=error_object(error)))
+            raise
+        except RetryableSerDesError as error:  # says itself that the invocation is to be tried again
+            run.end(Verdict(raises=error))
+            raise
+        except Exception as error:
+            yield from _failed(op, _explain(op, func, error), attempt, config)
+            record = op.record()
+        except BaseException as error:
+            if is_cancellation(error) and run.recording:
+                # The program cancelled its own step. That decision is recorded, so that replay can repeat it.
+                run.send(op.update("FAIL", Error=cancelled_error(op.describe())), awaited=False)
+            raise
+        else:
+            yield Flush(run.send(op.update("SUCCEED", Payload=text), awaited=True), op.id, completion=True)
+            return value
+
+
+def _failed(op: Op, error: Exception, attempt: int, config: StepConfig) -> Protocol:
+    """Record a failed attempt: RETRY (returns) or FAIL (raises the step's error)."""
+    record = error_object(error)
+    if not isinstance(error, (SerDesError, ContextMisuseError)):  # neither can go better the next time
+        decision = decide(config.retry_strategy or DEFAULT_STRATEGY, error, attempt)
+        if decision.should_retry:
+            options = {"NextAttemptDelaySeconds": max(1, decision.delay_seconds)}
+            update = op.update("RETRY", Error=record, StepOptions=options)
+            yield Flush(op.run.send(update, awaited=True), op.id, completion=False)
+            if (op.record() or {}).get("Status") not in ("PENDING", "READY", "SUCCEEDED", "FAILED"):
+                raise op.run.suspend()  # the answer did not say when: the next invocation's state will
+            return
+    yield Flush(op.run.send(op.update("FAIL", Error=record), awaited=True), op.id, completion=True)
+    raise operation_error(StepError, record)
+
+
+def _explain(op: Op, func: Callable[..., Any], error: Exception) -> Exception:
+    """A step's function that cannot be called with one argument fails every time: say what is wrong."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if not isinstance(error, TypeError) or trace is None or trace.tb_frame.f_code not in CALLERS:
+        return error
+    return ContextMisuseError(
+        f"the function of {op.describe()}, {func!r}, could not be called with the step's context as its only argument "
+        f"({error}). Give it one parameter, e.g. `lambda step: ...`, or bind the others with @durable_step."
+    )
+
+
+def _outcome(op: Op, record: Operation, codec: Codec) -> Protocol:
+    """What a finished step returns or raises, the same on every run."""
+    details = op.details(record)
+    error = details.get("Error") or {}
+    if record["Status"] == "SUCCEEDED":
+        if op.run.must_queue(op.id):
+            yield Turn(op.id)
+        text = details.get("Result")
+        return None if text is None else codec.decode(text)
+    if error.get("ErrorType") in CANCELLED_TYPES:
+        ran_ms = record.get("EndTimestamp", record["StartTimestamp"]) - record["StartTimestamp"]
+        yield Turn(op.id, cancelled_after_ms=ran_ms)
+    if op.run.must_queue(op.id):
+        yield Turn(op.id)
+    raise operation_error(StepError, error)
+
+
+def _attempt(op: Op, record: Operation | None) -> int:
+    """The number of the attempt to be made, from 1."""
+    return 1 if record is None else int(op.details(record).get("Attempt") or 0) + 1
+

@@ -1,0 +1,44 @@
+"""How an invocation stops before its handler has returned.
+
+In a sync handler the only way out of the user's frames is an exception. It derives from BaseException, so that
+``except Exception`` does not see it, and raising it sets the run's verdict first: whoever swallows it changes
+nothing, because from then on every operation raises it again and the handler's own outcome is not looked at.
+An async handler never sees it while it could go on: its tasks are parked, and cancelled once the verdict is out.
+"""
+
+from __future__ import annotations
+
+from durably.wire.shapes import ErrorObject
+
+__all__ = ["SuspendExecution", "Verdict"]
+
+
+class SuspendExecution(BaseException):
+    """The invocation is over for now; the execution goes on later. Not to be caught."""
+
+    def __init__(self, message: str = "the execution is suspended") -> None:
+        super().__init__(message)
+
+
+class Verdict:
+    """Why a run ended before its handler returned. The first verdict stands.
+
+    Parameters:
+        pending: answer PENDING (suspended, or revoked by the service).
+        error: answer FAILED with this error.
+        raises: raise this out of the invocation, so that the service invokes again.
+    """
+
+    __slots__ = ("error", "pending", "raises")
+
+    def __init__(
+        self, *, pending: bool = False, error: ErrorObject | None = None, raises: BaseException | None = None
+    ) -> None:
+        self.pending = pending
+        self.error = error
+        self.raises = raises
+
+    def __repr__(self) -> str:
+        if self.pending:
+            return "Verdict(pending)"
+        return f"Verdict(error={self.error!r})" if self.error is not None else f"Verdict(raises={self.raises!r})"

@@ -1,0 +1,209 @@
+"""Driving protocols for plain functions, in the thread that calls them.
+
+The checkpoint writer has no thread of its own. Whoever waits for an acknowledgement while no call is in flight
+makes the call (it *leads*); those who find a call in flight wait for it and then find their update acknowledged,
+or lead the next. So one sequential handler pays no thread switch for a checkpoint, and concurrent branches batch.
+
+Updates that nobody waits for (the START of an at-least-once step) are left to a borrowed helper thread, which is
+only woken, not waited for: the body of a quick step is over before that thread gets to run, and the START shares
+the call of its completion; while a slow body works or sleeps, the START travels.
+"""
+
+from __future__ import annotations
+
+import threading
+from _thread import allocate_lock
+from typing import TYPE_CHECKING, Any
+
+from durably.exceptions import ValidationError
+from durably.wire.api_errors import ApiError
+from durably.wire.limits import MAX_STATE_PAGE
+from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
+
+from .requests import Body, Flush, Park, Request, Turn
+from .run import Protocol, Run
+from .scope import CURRENT
+from .step import CALLERS
+from .suspension import SuspendExecution, Verdict
+from .threads import borrow
+
+if TYPE_CHECKING:
+    from durably.client.protocol import DurableServiceClient
+
+__all__ = ["SyncRun", "load_state"]
+
+
+class SyncRun(Run):
+    """A run whose operations block. See :class:`durably.engine.run.Run`."""
+
+    def __init__(
+        self,
+        arn: str,
+        token: str,
+        operations: list[Operation],
+        client: DurableServiceClient,
+        lambda_context: Any = None,
+    ) -> None:
+        super().__init__(arn, token, operations, lambda_context)
+        self.client = client
+        self._state = threading.Condition(threading.Lock())
+        self._sending = False
+        self._nudge = allocate_lock()
+        self._nudge.acquire()
+        self._nudged = False
+        self._helper = False
+        self._closed = False
+
+    # ---- the driver ----------------------------------------------------------------------------------------
+
+    def drive(self, protocol: Protocol) -> Any:
+        """Run ``protocol`` to its end; a recorded operation ends in the first step."""
+        try:
+            request = protocol.send(None)
+            while True:
+                try:
+                    answer = self._perform(request)
+                except BaseException as error:
+                    request = protocol.throw(error)
+                else:
+                    request = protocol.send(answer)
+        except StopIteration as stop:
+            return stop.value
+
+    def _perform(self, request: Request) -> Any:
+        if type(request) is Body:
+            return self._call(request)
+        if type(request) is Flush:
+            return self._flush(request.seq)
+        if type(request) is Turn and request.cancelled_after_ms is None:
+            return None  # one thread of control sees completions in the order in which it asks for them
+        if type(request) is Turn:
+            raise self.fail_non_deterministic(
+                "an operation that was cancelled by the async code of an earlier run is now called by sync code, "
+                "which cannot cancel it again",
+                request.op_id,
+            )
+        assert type(request) is Park
+        raise self.suspend()
+
+    def _call(self, body: Body) -> Any:
+        token = CURRENT.set(body.scope)
+        try:
+            result = body.func(*body.args)
+        finally:
+            CURRENT.reset(token)
+        if hasattr(result, "__await__"):
+            if hasattr(result, "close"):
+                result.close()
+            raise ValidationError(
+                f"{body.scope.where} returned an awaitable, but DurableContext runs plain functions. Write the handler "
+                "as `async def` with an AsyncDurableContext."
+            )
+        return result
+
+    # ---- the checkpoint writer ---------------------------------------------------------------------------------
+
+    def send(self, update: OperationUpdate, *, awaited: bool) -> int:
+        with self._state:
+            self.refuse_if_ended()
+            seq = self.outbox.add(update)
+            if not awaited:
+                self._wake_helper()
+        return seq
+
+    def _flush(self, seq: int) -> None:
+        """Return when update ``seq`` is acknowledged, leading calls as needed. Raises when the run has ended."""
+        while True:
+            with self._state:
+                while self._sending and self.outbox.acknowledged < seq and self.verdict is None:
+                    self._state.wait()
+                if self.outbox.acknowledged >= seq and self.verdict is None:
+                    return
+                if self.verdict is not None:
+                    raise SuspendExecution
+                batch = self.outbox.take()
+                self._sending = True
+            self._lead(batch)
+
+    def _lead(self, batch: list[OperationUpdate]) -> None:
+        """Make one call with ``batch`` and merge its answer, as the only one to do so."""
+        response: CheckpointResponse | None = None
+        failure: BaseException | None = None
+        operations: list[Operation] = []
+        try:
+            assert self.token is not None
+            response = self.client.checkpoint(self.arn, self.token, batch, None)
+            state = response["NewExecutionState"]
+            operations = state["Operations"]
+            marker = state.get("NextMarker")
+            if marker:
+                operations = operations + load_state(
+                    self.client, self.arn, response.get("CheckpointToken", self.token), marker
+                )
+        except BaseException as error:
+            failure = error
+        with self._state:
+            self._sending = False
+            if isinstance(failure, ApiError):
+                self.api_failure(failure)
+            elif failure is not None:
+                self.end(Verdict(raises=failure))
+            elif response is not None:
+                self.absorb(response, batch, operations)
+            self._state.notify_all()
+            if self.outbox.has_pending:
+                self._wake_helper()
+
+    def _wake_helper(self) -> None:
+        """Let the helper look at the outbox when it can. The caller holds the lock."""
+        if self._nudged or self._closed:
+            return
+        self._nudged = True
+        if not self._helper:
+            self._helper = True
+            borrow(self._help)
+        self._nudge.release()
+
+    def _help(self) -> None:
+        """Send what nobody waits for, whenever woken, until the run is closed."""
+        while True:
+            self._nudge.acquire()
+            with self._state:
+                self._nudged = False
+                if self._closed:
+                    return
+                if self._sending or self.verdict is not None or not self.outbox.has_pending:
+                    continue
+                batch = self.outbox.take()
+                self._sending = True
+            self._lead(batch)
+
+    # ---- the end ----------------------------------------------------------------------------------------------
+
+    def flush_rest(self) -> None:
+        """Send what nobody has waited for; the handler has returned."""
+        if self.verdict is None and self.outbox.acknowledged < self.outbox.last:
+            self._flush(self.outbox.last)
+
+    def close(self) -> None:
+        """Wait for a call in flight; after this nothing of the run is alive."""
+        with self._state:
+            while self._sending:
+                self._state.wait()
+            self._closed = True
+            if self._helper and not self._nudged:
+                self._nudged = True
+                self._nudge.release()
+
+
+CALLERS.add(SyncRun._call.__code__)
+
+
+def load_state(client: DurableServiceClient, arn: str, token: str, marker: str | None) -> list[Operation]:
+    """Every further page of operations from ``marker`` on; none without a marker."""
+    operations: list[Operation] = []
+    while marker:
+        page = client.get_state(arn, token, marker, MAX_STATE_PAGE)
+        operations.extend(page["Operations"])
+        marker = page.get("NextMarker")
+    return operations

@@ -1,0 +1,186 @@
+"""Tasks that user code spawns: their scopes, and what they are waiting for.
+
+The task factory gives every task that is created by durable code (outside of steps) a scope of its own
+(:mod:`durably.engine.scope`) and makes it known to its run, which cancels it when the invocation ends. Tasks
+created by anything else, a step's body included, are not touched: a client library may keep a task of its own
+across invocations.
+
+asyncio does not always create tasks in the program's order: ``as_completed`` iterates over a set of what it was
+given. There the number is the position in the list that was given, and without a list the tasks have no order and
+may not call operations. ``wait_for`` made a task of its coroutine until Python 3.12, while its caller stood still; that task
+shares its caller's scope, so that both give the same ids.
+
+:func:`waits_inside` tells tasks that only wait for each other from those that something outside may wake: only
+when none of the latter is left may an invocation end (law R7 says what then happens).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from .scope import CURRENT, Scope
+
+if TYPE_CHECKING:
+    from .async_run import AsyncRun
+
+__all__ = ["ParkFuture", "install_task_factory", "waits_inside"]
+
+
+class ParkFuture(asyncio.Future[Any]):
+    """What a parked operation awaits."""
+
+
+# ---- scopes of new tasks -----------------------------------------------------------------------------------
+
+
+def install_task_factory(loop: asyncio.AbstractEventLoop) -> None:
+    """Make ``loop`` give durable scopes to tasks; an earlier factory keeps creating them. Idempotent."""
+    previous = loop.get_task_factory()
+    if getattr(previous, "durably", False):
+        return
+    create: Callable[..., Any] = previous if previous is not None else _default_factory
+
+    def factory(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
+        parent = CURRENT.get()
+        if parent is None or parent.owner is None or not parent.run.is_async:
+            return create(loop, coro, **options)
+        given = options.pop("context", None)
+        context = copy_context() if given is None else given.copy()
+        context.run(CURRENT.set, _scope_for(parent, coro))
+        task = create(loop, coro, context=context, **options)
+        run: AsyncRun = parent.run  # type: ignore[assignment]
+        run.adopt(task)
+        return task
+
+    factory.durably = True  # type: ignore[attr-defined]
+    loop.set_task_factory(factory)  # type: ignore[arg-type]  # typeshed's protocol lacks the keyword options
+
+
+def _default_factory(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
+    return asyncio.Task(coro, loop=loop, **options)
+
+
+def _code(function: Any) -> CodeType | None:
+    return getattr(function, "__code__", None)
+
+
+_AS_COMPLETED: Final = frozenset(
+    filter(
+        None,
+        (
+            _code(asyncio.as_completed),
+            _code(getattr(getattr(asyncio.tasks, "_AsCompletedIterator", None), "__init__", None)),
+        ),
+    )
+)
+_WAIT_FOR: Final = _code(asyncio.wait_for)
+_ASYNCIO_DIR: Final = os.path.dirname(asyncio.__file__)
+
+
+def _scope_for(parent: Scope, coro: Any) -> Scope:
+    """The scope of the task being created for ``coro``, by whom asyncio creates it for."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(_ASYNCIO_DIR):
+        code = frame.f_code
+        if code is _WAIT_FOR:
+            return parent
+        if code in _AS_COMPLETED:
+            return _scope_in_batch(parent, coro, frame)
+        frame = frame.f_back
+    return parent.spawn()
+
+
+def _scope_in_batch(parent: Scope, coro: Any, frame: FrameType) -> Scope:
+    given = frame.f_locals.get("fs", frame.f_locals.get("aws"))
+    batch: tuple[FrameType, int, dict[int, int]] | None = getattr(parent.run, "spawn_batch", None)
+    if batch is None or batch[0] is not frame:
+        positions = {id(one): n for n, one in enumerate(given, 1)} if isinstance(given, (list, tuple)) else {}
+        batch = (frame, parent.spawned, positions)
+        parent.run.spawn_batch = batch  # type: ignore[attr-defined]
+        parent.spawned += max(len(positions), 1)
+    position = batch[2].get(id(coro))
+    if position is not None:
+        return parent.spawn(batch[1] + position)
+    scope = parent.spawn()
+    scope.disorder = (
+        "asyncio.as_completed() was given something without an order (a set, a generator), so the operations of its "
+        "coroutines cannot be numbered the same way on every run. Pass it a list."
+    )
+    return scope
+
+
+# ---- what tasks wait for ---------------------------------------------------------------------------------------
+
+_INSIDE_MODULES: Final = frozenset({"locks.py", "queues.py", "taskgroups.py", "tasks.py", "timeouts.py"})
+_ANYIO_INSIDE: Final = frozenset({"__aexit__", "wait"})
+
+
+def waits_inside(task: asyncio.Task[Any], adopted: set[asyncio.Task[Any]]) -> asyncio.Future[Any] | None | bool:
+    """True: nothing but other tasks of this run, or the service, can wake ``task``.
+
+    A future: something outside may (a timer, a socket, a thread); it completes first. None: it is about to run.
+    """
+    waiter: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+    if waiter is None:
+        return None
+    return _inside(waiter, task, adopted, 0)
+
+
+def _inside(
+    waiter: asyncio.Future[Any], task: asyncio.Task[Any] | None, adopted: set[asyncio.Task[Any]], depth: int
+) -> asyncio.Future[Any] | None | bool:
+    if waiter.done():
+        return None
+    if isinstance(waiter, ParkFuture):
+        return True
+    if isinstance(waiter, asyncio.Task):
+        return True if waiter in adopted else waiter
+    children = getattr(waiter, "_children", None)
+    if isinstance(children, list) and depth < 8:  # gather()
+        for one in children:
+            if not one.done() and (found := _inside(one, None, adopted, depth + 1)) is not True:
+                return found
+        return True
+    for entry in getattr(waiter, "_callbacks", None) or ():
+        callback = entry[0] if isinstance(entry, tuple) else entry
+        name = getattr(callback, "__qualname__", "")
+        if name.startswith("_chain_future"):  # a thread
+            return waiter
+        if name.startswith("shield.") and depth < 8:
+            for cell in callback.__closure__ or ():
+                inner = cell.cell_contents
+                if isinstance(inner, asyncio.Future) and inner is not waiter:
+                    return _inside(inner, None, adopted, depth + 1)
+    if task is None:
+        return waiter
+    code = _innermost(task)
+    if code is None:
+        return waiter
+    path = code.co_filename
+    if path.startswith(_ASYNCIO_DIR):
+        inside = os.path.basename(path) in _INSIDE_MODULES and code.co_name != "sleep"
+    elif f"{os.sep}anyio{os.sep}" in path:
+        inside = code.co_name in _ANYIO_INSIDE
+    else:
+        # A library's own future is woken by its sockets and threads. One that user code made by hand, and
+        # awaits directly, is woken by user code.
+        inside = "site-packages" not in path and "dist-packages" not in path
+    return True if inside else waiter
+
+
+def _innermost(task: asyncio.Task[Any]) -> CodeType | None:
+    """The code that awaits the task's future."""
+    current: Any = task.get_coro()
+    while True:
+        following = getattr(current, "cr_await", None) or getattr(current, "gi_yieldfrom", None)
+        following = following or getattr(current, "ag_await", None)
+        if following is None or not (hasattr(following, "cr_code") or hasattr(following, "gi_code") or hasattr(following, "ag_code")):
+            break
+        current = following
+    return getattr(current, "cr_code", None) or getattr(current, "gi_code", None) or getattr(current, "ag_code", None)

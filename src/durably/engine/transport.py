@@ -1,0 +1,114 @@
+"""How an async run reaches its client, whatever world the client lives in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from inspect import iscoroutinefunction
+from typing import Any, Protocol
+
+from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
+
+__all__ = ["AsyncTransport", "transport_for"]
+
+Reply = Callable[[Any], None]
+
+
+class AsyncTransport(Protocol):
+    """``reply`` is called once, on the loop, never within the call itself, with the answer or the failure."""
+
+    def checkpoint(
+        self, arn: str, token: str, updates: list[OperationUpdate], reply: Callable[[CheckpointResponse | BaseException], None]
+    ) -> None: ...
+
+    def get_state(
+        self, arn: str, token: str, marker: str | None, max_items: int,
+        reply: Callable[[ExecutionState | BaseException], None],
+    ) -> None: ...
+
+
+def transport_for(client: Any) -> AsyncTransport:
+    """The cheapest way: callbacks of a service in this process, coroutines, or a thread for blocking calls."""
+    loop = asyncio.get_running_loop()
+    port = getattr(client, "port", None)
+    if port is not None and hasattr(port, "submit_checkpoint"):
+        return _PortTransport(port, loop)
+    checkpoint = getattr(client, "acheckpoint", None) or client.checkpoint
+    get_state = getattr(client, "aget_state", None) or client.get_state
+    if iscoroutinefunction(checkpoint):
+        return _CoroutineTransport(checkpoint, get_state, loop)
+    return _ThreadTransport(client, loop)
+
+
+class _PortTransport:
+    def __init__(self, port: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._port = port
+        self._loop = loop
+
+    def checkpoint(self, arn: str, token: str, updates: list[OperationUpdate], reply: Reply) -> None:
+        self._port.submit_checkpoint(arn, token, updates, None, self._on_loop(reply))
+
+    def get_state(self, arn: str, token: str, marker: str | None, max_items: int, reply: Reply) -> None:
+        self._port.submit_get_state(arn, token, marker, max_items, self._on_loop(reply))
+
+    def _on_loop(self, reply: Reply) -> Reply:
+        def post(answer: Any) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(reply, answer)
+
+        return post
+
+
+class _CoroutineTransport:
+    def __init__(self, checkpoint: Any, get_state: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._checkpoint = checkpoint
+        self._get_state = get_state
+        self._loop = loop
+        self._calls: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+
+    def checkpoint(self, arn: str, token: str, updates: list[OperationUpdate], reply: Reply) -> None:
+        self._start(self._checkpoint(arn, token, updates, None), reply)
+
+    def get_state(self, arn: str, token: str, marker: str | None, max_items: int, reply: Reply) -> None:
+        self._start(self._get_state(arn, token, marker, max_items), reply)
+
+    def _start(self, call: Any, reply: Reply) -> None:
+        task = self._loop.create_task(self._make(call, reply))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _make(self, call: Any, reply: Reply) -> None:
+        try:
+            answer = await call
+        except BaseException as error:
+            answer = error
+        reply(answer)
+
+
+class _ThreadTransport:
+    _threads: ThreadPoolExecutor | None = None
+
+    def __init__(self, client: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._client = client
+        self._loop = loop
+        if _ThreadTransport._threads is None:
+            _ThreadTransport._threads = ThreadPoolExecutor(64, "durably-client")
+
+    def checkpoint(self, arn: str, token: str, updates: list[OperationUpdate], reply: Reply) -> None:
+        self._start(reply, self._client.checkpoint, arn, token, updates, None)
+
+    def get_state(self, arn: str, token: str, marker: str | None, max_items: int, reply: Reply) -> None:
+        self._start(reply, self._client.get_state, arn, token, marker, max_items)
+
+    def _start(self, reply: Reply, method: Callable[..., Any], *args: Any) -> None:
+        def call() -> None:
+            try:
+                answer = method(*args)
+            except BaseException as error:
+                answer = error
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(reply, answer)
+
+        assert self._threads is not None
+        self._threads.submit(call)
