@@ -1,0 +1,35 @@
+"""How msgspec meets the types it does not know, Pydantic models above all. Pydantic is never imported for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+def is_pydantic_model(cls: Any) -> bool:
+    return isinstance(cls, type) and hasattr(cls, "__pydantic_core_schema__") and hasattr(cls, "model_validate_json")
+
+
+def to_json_hook(value: Any) -> Any:
+    """Encoder hook: the JSON form of a value that msgspec has none for."""
+    if is_pydantic_model(type(value)):
+        return msgspec.Raw(value.model_dump_json(by_alias=True, round_trip=True).encode())
+    raise TypeError(f"a {type(value).__qualname__} has no JSON form")
+
+
+def to_builtins_hook(value: Any) -> Any:
+    """The same for :func:`msgspec.to_builtins`."""
+    if is_pydantic_model(type(value)):
+        return value.model_dump(mode="json", by_alias=True, round_trip=True)
+    raise TypeError(f"a {type(value).__qualname__} has no JSON form")
+
+
+def from_json_hook(cls: Any, value: Any) -> Any:
+    """Decoder hook: an instance of a class that msgspec does not know, from its JSON form."""
+    if is_pydantic_model(cls):
+        return value if type(value) is cls else cls.model_validate_json(msgspec.json.encode(value))
+    name = getattr(cls, "__qualname__", None) or str(cls)
+    raise TypeError(
+        f"cannot read a {name}: make it a dataclass, a Pydantic model or a msgspec Struct, or pass a serdes"
+    )

@@ -1,0 +1,217 @@
+"""Codecs for declared types: plain JSON, written and read by msgspec as the annotation says.
+
+msgspec writes whatever it is given and validates when it reads. So a value is written, read back as its annotation and
+compared, at once, in the first run: what is not equal would not be the same after a replay, and is an error that
+says where. The few equal values that JSON cannot carry (NaN, a datetime in a field declared Any, an offset with
+seconds) go as the tagged tree instead.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import math
+import typing
+from datetime import date, datetime
+from decimal import Decimal
+from types import UnionType
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from ..exceptions import SerDesError
+from ._base import excerpt
+from ._hooks import from_json_hook, to_builtins_hook, to_json_hook
+from ._paths import BadValue
+from ._tags import is_tagged, read_json, untag, write_tagged
+from ._untyped import FAILURES, IMMUTABLE, write_plain
+
+TAG_START: Final = '{"t":'
+_TAG_START: Final = TAG_START.encode()
+_RICH: Final = (datetime, date, Decimal, bytes, bytearray, UUID)
+
+_write: Final = msgspec.json.Encoder(enc_hook=to_json_hook).encode
+
+
+class TypedCodec:
+    """Values of one annotation.
+
+    Parameters:
+        annotation: any type msgspec can read, with Pydantic models anywhere in it.
+        tagged: whether values that plain JSON cannot carry may be written as a tagged tree.
+    """
+
+    __slots__ = ("_loose", "_read", "_same_type", "_tagged", "annotation")
+
+    def __init__(self, annotation: Any, tagged: bool) -> None:
+        self.annotation = annotation
+        self._tagged = tagged
+        self._read = msgspec.json.Decoder(annotation, dec_hook=from_json_hook).decode
+        # A value of exactly this type is not changed by a round trip, so none is needed.
+        self._same_type = annotation if annotation in IMMUTABLE else type(None) if annotation is None else None
+        self._loose = _is_abstract(annotation)
+
+    def encode(self, value: Any) -> str:
+        return self.round_trip(value)[0]
+
+    def round_trip(self, value: Any) -> tuple[str, Any]:
+        failure: Exception | None = None
+        try:
+            data = _write(value)
+            if type(value) is self._same_type:
+                return data.decode(), value
+            back = self._read(data)
+            if ((back == value) is True or self._is_same(value, back)) and not (
+                self._tagged and data.startswith(_TAG_START)
+            ):
+                return data.decode(), back
+        except FAILURES as error:
+            failure = error
+        return self._the_long_way(value, failure)
+
+    def decode(self, text: str) -> Any:
+        try:
+            if not (self._tagged and text.startswith(TAG_START)):
+                return self._read(text)
+        except FAILURES:
+            pass
+        return self._decode_slowly(text)
+
+    def try_encode(self, value: Any) -> bool:
+        """Whether the value can be recorded."""
+        try:
+            self.round_trip(value)
+        except SerDesError:
+            return False
+        return True
+
+    # ---- what the fast path leaves ----------------------------------------------------------------------
+
+    def _is_same(self, value: Any, back: Any) -> bool:
+        return same(value, back, self._loose)
+
+    def _the_long_way(self, value: Any, failure: Exception | None) -> tuple[str, Any]:
+        for builtin_types in (_RICH, ()) if self._tagged else ((),):
+            try:
+                if self._tagged:
+                    tree = msgspec.to_builtins(
+                        value, builtin_types=builtin_types, str_keys=True, enc_hook=to_builtins_hook
+                    )
+                    text = write_tagged(tree)
+                else:
+                    text = write_plain(value)
+                back = self._decode_slowly(text)
+                if self._is_same(value, back):
+                    return text, back
+            except (SerDesError, BadValue, *FAILURES):
+                pass
+        from ._explain import why_not_written
+
+        raise SerDesError(f"cannot record the value: {why_not_written(value, self.annotation, failure)}") from failure
+
+    def _decode_slowly(self, text: str) -> Any:
+        try:
+            tree = read_json(text)
+        except (TypeError, ValueError) as failure:
+            raise SerDesError(f"this is not JSON: {excerpt(text)} ({failure})") from None
+        if self._tagged and is_tagged(tree):
+            try:
+                return self._convert(untag(tree))
+            except BadValue as bad:
+                raise SerDesError(f"cannot read the recorded value: {bad}") from None
+            except FAILURES as failure:
+                # Perhaps another program wrote an object that only looks like a tag.
+                tree_failure: Exception = failure
+                try:
+                    return self._convert(tree)
+                except FAILURES:
+                    tree = untag(tree)
+        else:
+            try:
+                return self._convert(tree)
+            except FAILURES as failure:
+                tree_failure = failure
+        from ._explain import why_not_read
+
+        raise SerDesError(
+            f"the JSON does not fit {describe(self.annotation)}: {why_not_read(tree, self.annotation, tree_failure)}"
+        ) from tree_failure
+
+    def _convert(self, tree: Any) -> Any:
+        return msgspec.convert(tree, self.annotation, str_keys=True, dec_hook=from_json_hook)
+
+
+def same(value: Any, back: Any, loose: bool = False) -> bool:
+    """Whether a round trip kept everything, also for classes without ``==`` and for NaN."""
+    if value is back:
+        return True
+    cls = type(value)
+    if cls is not type(back):
+        if (back == value) is True:
+            return True
+        if loose and isinstance(value, collections.abc.Sequence) and isinstance(back, list) and cls is not str:
+            value, cls = list(value), list
+        elif loose and isinstance(value, collections.abc.Mapping) and isinstance(back, dict):
+            value, cls = dict(value), dict
+        else:
+            return False
+    if isinstance(value, (float, Decimal)):
+        return (back == value) is True or (math.isnan(value) and math.isnan(back))
+    if isinstance(value, (list, tuple)):
+        return len(value) == len(back) and all(same(a, b, loose) for a, b in zip(value, back, strict=True))
+    if isinstance(value, dict):
+        return value.keys() == back.keys() and all(same(part, back[key], loose) for key, part in value.items())
+    names = field_names(cls)
+    if names is not None:
+        return all(same(getattr(value, name, None), getattr(back, name, None), loose) for name in names)
+    return (back == value) is True
+
+
+def field_names(cls: type) -> tuple[str, ...] | None:
+    """The fields of a class made of fields."""
+    for marker in ("__struct_fields__", "__pydantic_fields__", "model_fields", "__dataclass_fields__"):
+        names: Any = getattr(cls, marker, None)
+        if names is not None:
+            return tuple(names)
+    attributes: Any = getattr(cls, "__attrs_attrs__", None)
+    return None if attributes is None else tuple(attribute.name for attribute in attributes)
+
+
+def strip(annotation: Any) -> Any:
+    """An annotation without Annotated, NewType, Final, Required and their like around it."""
+    while True:
+        origin = typing.get_origin(annotation)
+        if origin is typing.Annotated or origin in (
+            typing.Final,
+            typing.ClassVar,
+            typing.Required,
+            typing.NotRequired,
+        ):
+            annotation = typing.get_args(annotation)[0]
+        elif isinstance(annotation, typing.NewType):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":
+            annotation = annotation.__value__
+        else:
+            return annotation
+
+
+def describe(annotation: Any) -> str:
+    """An annotation as a reader would write it."""
+    if annotation is None or annotation is type(None):
+        return "None"
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        return annotation.__qualname__
+    return str(annotation).replace("typing.", "")
+
+
+def is_union(annotation: Any) -> bool:
+    return isinstance(annotation, UnionType) or typing.get_origin(annotation) is typing.Union
+
+
+def _is_abstract(annotation: Any) -> bool:
+    annotation = strip(annotation)
+    origin = typing.get_origin(annotation) or annotation
+    if getattr(origin, "__module__", "") == "collections.abc":
+        return True
+    return any(_is_abstract(part) for part in typing.get_args(annotation) if part is not ...)
