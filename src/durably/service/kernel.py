@@ -1,21 +1,53 @@
-"""The embedded durable execution service."""
+"""The embedded durable execution service: its threads, its door, and what it asks of a worker.
+
+One writer thread owns all state (see :mod:`~.core`). Any thread may hand it a command; it sleeps until there is one
+or until the next timer is due, never polling. ``start(thread=False)`` leaves the thread out: whoever owns the service
+then calls :meth:`Service.step`, with a :class:`~.clock.ManualClock` if time is to be virtual. It is the same machine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import asyncio
+import base64
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, Final
 
-from durably.service.clock import Clock, Ids
-from durably.service.config import ServiceConfig
-from durably.service.ports import Worker
-from durably.service.store.base import Store
 from durably.wire.api_errors import ApiError
 from durably.wire.shapes import CheckpointResponse, Event, ExecutionState, OperationUpdate
 
+from .actions import Actions
+from .clock import Clock, Ids, RandomIds, SystemClock
+from .config import ServiceConfig
+from .core import Command, Core, Reply
+from .dispatch import Dispatcher
+from .invoke import InvokeRequest, answer_of_execution, checked_request
+from .machine.env import Env, Target
+from .machine.model import Execution
+from .ports import FunctionSpec, Worker
+from .recovery import recovery_commands
+from .store.base import Store
+
 __all__ = ["Service", "ServiceConfig"]
+
+_BATCH: Final = 4096
 
 
 class Service:
+    """A durable execution service in this process.
+
+    Parameters:
+        store: where executions are kept; the service opens and closes it.
+        worker: who runs functions. Without one, executions wait until :meth:`attach`.
+        clock, ids: time and randomness; the real ones by default.
+        config: limits and names.
+
+    Parameters and results of the actions are those of the service model, with timestamps in milliseconds. What an
+    answer holds is shared with the service: read it, do not change it.
+    """
+
     def __init__(
         self,
         store: Store,
@@ -24,22 +56,184 @@ class Service:
         clock: Clock | None = None,
         ids: Ids | None = None,
         config: ServiceConfig | None = None,
-    ) -> None: ...
+    ) -> None:
+        self.config = config or ServiceConfig()
+        self._clock = clock or SystemClock()
+        self._ids = ids or RandomIds()
+        self._queue: SimpleQueue[Command | None] = SimpleQueue()
+        self._dispatcher = Dispatcher(self.config, self._clock, self._queue.put)
+        self._dispatcher.worker = worker
+        env = Env(self.config, self._ids, self._resolve_chained)
+        self._core = Core(store, self._clock, env, self._dispatcher.dispatch, self._dispatcher.call_chained)
+        self._dispatcher.core = self._core
+        self._actions = Actions(self._core)
+        self._fast_checkpoint = self._actions.fast_checkpoint
+        self._fast_state = self._actions.fast_state
+        self._thread: threading.Thread | None = None
+        self._state = "new"
+        self._lock = threading.Lock()
 
-    def start(self) -> None: ...
+    def __repr__(self) -> str:
+        return f"<Service {self._state}, {self._core.store!r}>"
 
-    def close(self) -> None: ...
+    # ---- its life --------------------------------------------------------------------------------------
 
-    def attach(self, worker: Worker) -> None: ...
+    def start(self, *, thread: bool = True) -> None:
+        """Open the store and take up what was going on. Raises StoreLocked and the other StoreErrors.
+
+        With ``thread=False`` nothing happens but in :meth:`step`.
+        """
+        with self._lock:
+            if self._state != "new":
+                raise RuntimeError(f"this service is {self._state}; make another one")
+            self._core.open()
+            self._state = "running"
+        try:
+            for commands in recovery_commands(self._core, self._dispatcher):
+                self._core.run(commands)
+        except BaseException:
+            self.close()
+            raise
+        if thread:
+            self._thread = threading.Thread(target=self._loop, name="durably-service", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Finish what was handed in, answer who still waits, release the store. Idempotent. The worker stays open."""
+        with self._lock:
+            before, self._state = self._state, "closed"
+        if before != "running":
+            return
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._queue.put(None)
+            self._thread.join()
+        else:
+            self._drain_queue()
+        self._refuse_waiters()
+        self._core.store.close()
+
+    def _refuse_waiters(self) -> None:
+        refusal = ApiError("ServiceException", "the service was closed")
+        waiters, self._core.waiters = self._core.waiters, {}
+        for waiting in waiters.values():
+            for tell in waiting:
+                tell(refusal)
+        while True:
+            try:
+                command = self._queue.get_nowait()
+            except Empty:
+                return
+            if command is not None and command.reply is not None:
+                command.reply(refusal)
+
+    def attach(self, worker: Worker) -> None:
+        """Set or replace the worker. Invocations that found none begin now."""
+        self._dispatcher.attach(worker)
+
+    def functions(self) -> Mapping[str, FunctionSpec]:
+        """The functions that can be invoked now, by name; none without a worker."""
+        worker = self._dispatcher.worker
+        return worker.functions() if worker is not None else {}
+
+    def __enter__(self) -> Service:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # ---- the writer --------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        queue, core, clock = self._queue, self._core, self._clock
+        while True:
+            wake = core.next_wake_ms()
+            batch: list[Command] = []
+            stop = False
+            try:
+                command = queue.get() if wake is None else queue.get(timeout=max(wake - clock.now_ms(), 0) / 1000)
+                while True:
+                    if command is None:
+                        stop = True
+                    else:
+                        batch.append(command)
+                    if len(batch) >= _BATCH or not queue.qsize():
+                        break
+                    command = queue.get_nowait()
+            except Empty:
+                pass
+            core.run(batch)
+            if stop:
+                self._drain_queue()
+                return
+
+    def _drain_queue(self) -> None:
+        while self._queue.qsize():
+            batch: list[Command] = []
+            while self._queue.qsize() and len(batch) < _BATCH:
+                with suppress(Empty):
+                    command = self._queue.get_nowait()
+                    if command is not None:
+                        batch.append(command)
+            self._core.run(batch)
+
+    def step(self, timeout: float | None = 0.0) -> bool:
+        """Carry out what has been handed in and what is due; the thread of a service started with ``thread=False``.
+
+        Parameters:
+            timeout: real seconds to wait for a command when there is none and no timer is due; None: for ever.
+
+        Returns:
+            whether there was anything to do.
+        """
+        due = self._core.next_wake_ms()
+        batch: list[Command] = []
+        try:
+            if not self._queue.qsize() and (due is None or due > self._clock.now_ms()):
+                if timeout == 0:
+                    return False
+                command = self._queue.get(timeout=timeout)
+                if command is not None:
+                    batch.append(command)
+            while self._queue.qsize() and len(batch) < _BATCH:
+                command = self._queue.get_nowait()
+                if command is not None:
+                    batch.append(command)
+        except Empty:
+            return False
+        self._core.run(batch)
+        return True
+
+    def drain(self) -> None:
+        """:meth:`step` until there is nothing to do at this moment."""
+        while self.step():
+            pass
+
+    def next_timer_ms(self) -> int | None:
+        """When the next timer of any execution is due; None when there is none."""
+        return self._core.next_timer_ms()
+
+    @property
+    def in_flight(self) -> int:
+        """Invocations handed to the worker and not yet reported finished."""
+        return self._dispatcher.in_flight
+
+    # ---- the door ----------------------------------------------------------------------------------------
 
     def submit(self, action: str, params: dict[str, Any], reply: Callable[[dict[str, Any] | ApiError], None]) -> None:
-        ...
+        """Ask for ``action``. Thread-safe; returns at once. ``reply`` is called exactly once, after the commit.
 
-    def call(self, action: str, **params: Any) -> dict[str, Any]:
-        raise NotImplementedError
-
-    async def acall(self, action: str, **params: Any) -> dict[str, Any]:
-        raise NotImplementedError
+        ``reply`` runs on a thread of the service; it must neither block nor raise.
+        """
+        try:
+            if action == "Invoke":
+                self._submit_invoke(params, reply)
+                return
+            handler = self._actions.handler(action)
+        except ApiError as refusal:
+            reply(refusal)
+            return
+        self._put(Command(handler, (params,), reply))
 
     def submit_checkpoint(
         self,
@@ -48,7 +242,9 @@ class Service:
         updates: Sequence[OperationUpdate],
         client_token: str | None,
         reply: Callable[[CheckpointResponse | ApiError], None],
-    ) -> None: ...
+    ) -> None:
+        """CheckpointDurableExecution for a function in this process."""
+        self._put(Command(self._fast_checkpoint, (arn, token, updates, client_token), reply))
 
     def submit_get_state(
         self,
@@ -57,7 +253,130 @@ class Service:
         marker: str | None,
         max_items: int,
         reply: Callable[[ExecutionState | ApiError], None],
-    ) -> None: ...
+    ) -> None:
+        """GetDurableExecutionState for a function in this process."""
+        self._put(Command(self._fast_state, (arn, token, marker, max_items), reply))
+
+    def _put(self, command: Command) -> None:
+        if self._state != "running":
+            assert command.reply is not None
+            command.reply(ApiError("ServiceException", f"the service is {self._state}, not running"))
+            return
+        self._queue.put(command)
+        if self._state == "closed" and (self._thread is None or not self._thread.is_alive()):
+            self._refuse_waiters()
+
+    def call(self, action: str, **params: Any) -> dict[str, Any]:
+        """Ask and wait for the answer. Raises ApiError."""
+        answers: list[dict[str, Any] | ApiError] = []
+        answered = threading.Lock()
+        answered.acquire()
+
+        def reply(answer: dict[str, Any] | ApiError) -> None:
+            answers.append(answer)
+            answered.release()
+
+        self.submit(action, params, reply)
+        if self._thread is None and self._state == "running":
+            while not answers and (self.step() or (self.in_flight and self.step(timeout=1.0))):
+                pass
+            if not answers:
+                raise RuntimeError(f"{action} has no answer at this moment: the clock must move first")
+        answered.acquire()
+        answer = answers[0]
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+    async def acall(self, action: str, **params: Any) -> dict[str, Any]:
+        """Ask and await the answer, on any running asyncio loop. Raises ApiError."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[dict[str, Any] | ApiError] = loop.create_future()
+
+        def settle(answer: dict[str, Any] | ApiError) -> None:
+            if not future.done():
+                future.set_result(answer)
+
+        def reply(answer: dict[str, Any] | ApiError) -> None:
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, answer)
+
+        self.submit(action, params, reply)
+        answer = await future
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
 
     def subscribe(self, listener: Callable[[str, list[Event]], None]) -> Callable[[], None]:
-        raise NotImplementedError
+        """Hear of every committed history event, as (execution ARN, events). Returns what ends it.
+
+        ``listener`` runs on the writer's thread and must return at once.
+        """
+        self._core.listeners = [*self._core.listeners, listener]
+
+        def unsubscribe() -> None:
+            self._core.listeners = [known for known in self._core.listeners if known is not listener]
+
+        return unsubscribe
+
+    # ---- Invoke ------------------------------------------------------------------------------------------
+
+    def _resolve_chained(self, function_name: str) -> Target | ApiError:
+        try:
+            return self._dispatcher.resolve(function_name)
+        except ApiError as refusal:
+            return refusal
+
+    def _submit_invoke(self, params: dict[str, Any], reply: Reply) -> None:
+        request = checked_request(params, self.config, self._dispatcher.resolve)
+        if request.kind == "DryRun":
+            reply({"StatusCode": 204, "ExecutedVersion": request.target.version})
+        elif self._state != "running" or request.target.spec.durable:
+            self._put(Command(self._invoke_durable, (request, reply), reply))
+        else:
+            self._dispatcher.call_function(request, self._ids.request_id(), reply)
+
+    def _invoke_durable(self, request: InvokeRequest, reply: Reply) -> dict[str, Any] | None:
+        """Start the execution, or find the one that has its name. None: the answer comes when it has ended."""
+        core = self._core
+        spec, name = request.target.spec, request.execution_name
+        ex = None if name is None else core.named(spec.name, name)
+        if ex is None:
+            execution_id = self._ids.execution_id()
+            sync = request.kind == "RequestResponse"
+            facts = core.facts(
+                spec,
+                request.target.arn,
+                execution_id,
+                name or execution_id,
+                request.payload,
+                sync,
+                request.tenant_id,
+                request.trace_id,
+            )
+            ex = core.create(facts)
+        elif ex.facts.input != request.payload:
+            raise ApiError(
+                "DurableExecutionAlreadyStartedException",
+                f"an execution of {spec.name} named {name} was started with another payload; use another name",
+            )
+        arn, version = ex.facts.arn, ex.facts.version
+        if request.kind == "Event":
+            return {"StatusCode": 202, "DurableExecutionArn": arn, "ExecutedVersion": version}
+        if ex.ended:
+            return answer_of_execution(ex, None)
+        core.after_commit(self._wait_for_end, ex.key, request, reply)
+        return None
+
+    def _wait_for_end(self, key: int, request: InvokeRequest, reply: Reply) -> None:
+        def tell(ended: Execution | ApiError) -> None:
+            if isinstance(ended, ApiError):
+                reply(ended)
+                return
+            log = self._dispatcher.take_log(key) if request.tail else None
+            tail = None if log is None else base64.b64encode(log.encode()[-4096:]).decode()
+            reply(answer_of_execution(ended, tail))
+
+        if request.tail:
+            self._dispatcher.keep_log(key)
+        self._core.waiters.setdefault(key, []).append(tell)

@@ -123,7 +123,7 @@ class Store(Protocol):
 
     def get(self, key: int) -> ExecutionIndex | None: ...
 
-    def list(self, query: ListQuery) -> list[ExecutionIndex]:
+    def search(self, query: ListQuery) -> list[ExecutionIndex]:
         """Ordered by (start_ms, key), newest first unless ``oldest_first``."""
         ...
 

@@ -1,0 +1,1 @@
+"""The durable execution service: a pure machine, stores, timers, dispatch, and its HTTP API."""

@@ -1,0 +1,437 @@
+"""The writer: takes commands, runs the machine on cached executions, commits once, then answers and acts.
+
+Everything that happens to executions happens in :meth:`Core.run`, on one thread. A batch is whatever was queued while
+the commit before was on its way to the disk, so batches form by themselves: one caller alone is served at once, a
+hundred share one commit. Nothing is visible outside before the commit: replies, dispatches and listeners are kept
+back, and when the commit fails, the executions it touched are forgotten and read again when next needed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from durably.wire.api_errors import ApiError
+from durably.wire.ids import ExecutionArn
+from durably.wire.shapes import ErrorObject, Event
+
+from . import codec
+from .clock import Clock
+from .machine import lifecycle, signals
+from .machine.checks import utf8_size, within
+from .machine.env import Env
+from .machine.model import Effect, Execution, Facts
+from .ports import FunctionSpec
+from .store.base import Store, WriteBatch
+
+__all__ = ["Command", "Core", "Reply"]
+
+_log: Final = logging.getLogger("durably.service")
+
+Reply = Callable[[Any], None]
+Listener = Callable[[str, list[Event]], None]
+
+_TIMERS_PER_BATCH: Final = 1000
+_RETRY_COMMIT_MS: Final = 250
+
+
+class Command(NamedTuple):
+    """One thing to do. Without ``reply`` it is the service's own and must not be lost when a commit fails."""
+
+    handler: Callable[..., Any]
+    args: tuple[Any, ...]
+    reply: Reply | None = None
+
+
+class Core:
+    """State and commits of a service. Knows neither threads nor workers; see :class:`~.kernel.Service`."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        env: Env,
+        dispatch: Callable[[Execution, dict[str, Any]], None],
+        call_plain: Callable[[int, str, dict[str, Any]], None],
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.env = env
+        self._dispatch = dispatch
+        self._call_plain = call_plain
+        self.listeners: list[Listener] = []
+        self.waiters: dict[int, list[Callable[[Execution | ApiError], None]]] = {}
+        """Who waits for the end of an execution."""
+        self._cache: OrderedDict[int, Execution] = OrderedDict()
+        self._by_arn: dict[str, Execution] = {}
+        self._last_key = 0
+        self._timers: list[tuple[int, int]] = []
+        self._armed: dict[int, int] = {}
+        self._deferred: list[Command] = []
+        self._deferred_until = 0
+        self._purge_at: int | None = None
+        # Of the batch at hand.
+        self._dirty: dict[int, Execution] = {}
+        self._named: dict[tuple[str, str], Execution] = {}
+        self._deleted: list[int] = []
+        self._after: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+
+    def open(self) -> None:
+        self.store.open()
+        self._last_key = self.store.last_key()
+        self._purge_at = self.store.next_purge_ms()
+
+    # ---- finding executions ----------------------------------------------------------------------------
+
+    def execution(self, key: int) -> Execution | None:
+        ex = self._cache.get(key)
+        if ex is None:
+            if key in self._deleted:
+                return None
+            ex = codec.load(self.store, key)
+            if ex is None:
+                return None
+            self._keep(ex)
+        else:
+            self._cache.move_to_end(key)
+        return ex
+
+    def by_arn(self, arn: object) -> Execution:
+        """Raises ApiError: not an ARN, or not found."""
+        ex = self._by_arn.get(arn) if isinstance(arn, str) else None
+        if ex is not None:
+            return ex
+        if not isinstance(arn, str):
+            raise ApiError("InvalidParameterValueException", f"DurableExecutionArn must be a string, not {arn!r}")
+        try:
+            parts = ExecutionArn.parse(arn)
+        except ValueError as failure:
+            raise ApiError("InvalidParameterValueException", str(failure)) from None
+        entry = self.store.find(parts.id)
+        found = self.execution(entry.key) if entry is not None and entry.arn == arn else None
+        if found is None:
+            raise ApiError("ResourceNotFoundException", f"no durable execution has the ARN {arn}")
+        return found
+
+    def named(self, function: str, name: str) -> Execution | None:
+        ex = self._named.get((function, name))
+        if ex is None:
+            entry = self.store.find_named(function, name)
+            ex = None if entry is None else self.execution(entry.key)
+        return ex
+
+    def _keep(self, ex: Execution) -> None:
+        self._cache[ex.key] = ex
+        self._by_arn[ex.facts.arn] = ex
+
+    def _forget(self, key: int) -> None:
+        ex = self._cache.pop(key, None)
+        if ex is not None:
+            self._by_arn.pop(ex.facts.arn, None)
+
+    # ---- changing them ---------------------------------------------------------------------------------
+
+    def create(self, facts: Facts) -> Execution:
+        self._last_key += 1
+        ex = lifecycle.start(self._last_key, facts, self.env)
+        self._keep(ex)
+        self._named[facts.function, facts.name] = ex
+        self.changed(ex)
+        return ex
+
+    def changed(self, ex: Execution) -> None:
+        """``ex`` is to be committed; its effects within the service follow in the same commit."""
+        self._dirty[ex.key] = ex
+        if ex.effects:
+            effects, ex.effects = ex.effects, []
+            for effect in effects:
+                self._effect(ex, effect)
+
+    def delete(self, ex: Execution) -> None:
+        self._deleted.append(ex.key)
+        self._dirty.pop(ex.key, None)
+        self._forget(ex.key)
+
+    def after_commit(self, action: Callable[..., None], *args: Any) -> None:
+        self._after.append((action, args))
+
+    def _effect(self, ex: Execution, effect: Effect) -> None:
+        if effect.kind == "dispatch":
+            self.after_commit(self._dispatch, ex, effect.data)
+        elif effect.kind == "launch":
+            self._launch(ex, effect.operation, effect.data)
+        else:
+            self.after_commit(self._tell_waiters, ex)
+            if ex.facts.parent_key is not None:
+                self._tell_parent(ex)
+
+    def _tell_waiters(self, ex: Execution) -> None:
+        for tell in self.waiters.pop(ex.key, ()):
+            tell(ex)
+
+    def _tell_parent(self, child: Execution) -> None:
+        facts, outcome = child.facts, child.outcome
+        assert facts.parent_key is not None
+        assert facts.parent_operation is not None
+        assert outcome is not None
+        parent = self.execution(facts.parent_key)
+        op = None if parent is None else parent.ops.get(facts.parent_operation)
+        if parent is None or op is None or (op.data or {}).get("child") != facts.id:
+            return  # the parent was deleted
+        result, failure = outcome.result, outcome.error
+        signals.child_done(parent, self.env, facts.parent_operation, outcome.status, result, failure)
+        self.changed(parent)
+
+    def _launch(self, ex: Execution, op_id: str, data: dict[str, Any]) -> None:
+        """Start the target of a chained invoke, or fail the operation with what Invoke would have answered."""
+        target = self.env.resolve(data["function"])
+        payload: str = data.get("payload") or "{}"
+        if isinstance(target, ApiError):
+            self._launch_failed(ex, op_id, target)
+            return
+        refusal = payload_refusal(payload, self.env.config.max_async_payload)
+        if refusal is not None:
+            self._launch_failed(ex, op_id, refusal)
+            return
+        op = ex.ops[op_id]
+        kept = {k: v for k, v in data.items() if k not in ("launch_at", "plain")}
+        if target.spec.durable:
+            child = data.get("child") or self.env.ids.execution_id()
+            kept["child"] = child
+            kept.pop("payload", None)
+            op.data = kept
+            parent = (ex.key, op_id)
+            trace = data.get("trace", ex.facts.trace_id)
+            facts = self.facts(target.spec, target.arn, child, child, payload, False, data.get("tenant"), trace, parent)
+            self.changed(ex)
+            self.create(facts)
+        else:
+            kept["plain"] = True
+            op.data = kept
+            ex.head.calls += 1
+            self.changed(ex)
+            self.after_commit(self._call_plain, ex.key, op_id, kept)
+
+    def _launch_failed(self, ex: Execution, op_id: str, refusal: ApiError) -> None:
+        failure: ErrorObject = {"ErrorType": refusal.code, "ErrorMessage": refusal.message}
+        signals.child_done(ex, self.env, op_id, "FAILED", None, failure)
+        self.changed(ex)
+
+    def facts(
+        self,
+        spec: FunctionSpec,
+        arn: str,
+        execution_id: str,
+        name: str,
+        payload: str,
+        sync: bool,
+        tenant_id: str | None,
+        trace_id: str | None,
+        parent: tuple[int, str] | None = None,
+    ) -> Facts:
+        config = self.env.config
+        return Facts(
+            id=execution_id,
+            arn=f"{arn}/durable-execution/{name}/{execution_id}",
+            name=name,
+            function=spec.name,
+            version=arn.rsplit(":", 1)[1],
+            start_ms=self.env.now,
+            input=payload,
+            payload_limit=config.max_sync_payload if sync else config.max_async_payload,
+            execution_timeout_s=spec.execution_timeout_seconds,
+            retention_days=spec.retention_days,
+            tenant_id=tenant_id,
+            trace_id=trace_id,
+            parent_key=None if parent is None else parent[0],
+            parent_operation=None if parent is None else parent[1],
+        )
+
+    # ---- the batch -----------------------------------------------------------------------------------
+
+    def run(self, commands: Sequence[Command]) -> None:
+        """Carry out ``commands`` in order, and what is due, in one commit."""
+        self.env.now = self.clock.now_ms()
+        batch = [*commands, *self._due_commands()]
+        if not batch:
+            return
+        replies: list[tuple[Reply, Any]] = []
+        for handler, args, reply in batch:
+            try:
+                answer = handler(*args)
+            except ApiError as refusal:
+                answer = refusal
+            except Exception as bug:
+                self._abandon()
+                if len(batch) > 1:
+                    for command in batch:
+                        self.run_one(command)
+                    return
+                _log.exception("a command of the service failed")
+                answer = ApiError("ServiceException", f"internal error: {type(bug).__name__}: {bug}")
+            if reply is not None and answer is not None:
+                replies.append((reply, answer))
+        try:
+            committed = self._commit()
+        except Exception as failure:
+            _log.exception("the store refused a commit")
+            self._abandon()
+            self._defer([command for command in batch if command.reply is None])
+            lost = ApiError("ServiceException", f"the store could not write: {failure}")
+            for _, _, reply in batch:
+                if reply is not None:
+                    _answer(reply, lost)
+            return
+        self._publish(committed)
+        for reply, answer in replies:
+            _answer(reply, answer)
+        after, self._after = self._after, []
+        for action, args in after:
+            try:
+                action(*args)
+            except Exception:
+                _log.exception("the service could not act on what it committed")
+
+    def run_one(self, command: Command) -> None:
+        self.run([command])
+
+    def _commit(self) -> list[Execution]:
+        dirty, batch = self._dirty, WriteBatch()
+        committed = [ex for ex in dirty.values() if ex.touched]
+        for ex in committed:
+            batch.journal.append(codec.take_row(ex))
+            if ex.new_status:
+                batch.executions.append(codec.index_entry(ex))
+        batch.deleted = self._deleted
+        if batch:
+            self.store.commit(batch)
+        for entry in batch.executions:
+            if entry.purge_ms is not None and (self._purge_at is None or entry.purge_ms < self._purge_at):
+                self._purge_at = entry.purge_ms
+        for key in self._deleted:
+            self._armed.pop(key, None)
+        self._deleted = []
+        dirty.clear()
+        self._named.clear()
+        return committed
+
+    def _publish(self, committed: list[Execution]) -> None:
+        for ex in committed:
+            ex.revision += 1
+            ex.touched = ex.new_facts = ex.new_outcome = ex.new_status = False
+            ex.changed = {}
+            self.arm(ex.key, ex.head.due)
+            events = ex.events
+            if events:
+                ex.events = []
+                for listener in self.listeners:
+                    try:
+                        listener(ex.facts.arn, events)
+                    except Exception:
+                        _log.exception("a listener of the service failed")
+        limit = self.env.config.cached_executions
+        while len(self._cache) > limit:
+            _, gone = self._cache.popitem(last=False)
+            self._by_arn.pop(gone.facts.arn, None)
+
+    def _abandon(self) -> None:
+        """Forget all that the batch did."""
+        for key in self._dirty:
+            self._forget(key)
+        self._dirty.clear()
+        self._named.clear()
+        self._deleted = []
+        self._after = []
+
+    def _defer(self, commands: list[Command]) -> None:
+        if commands:
+            self._deferred.extend(commands)
+            self._deferred_until = self.env.now + _RETRY_COMMIT_MS
+
+    # ---- timers ----------------------------------------------------------------------------------------
+
+    def arm(self, key: int, due: int | None) -> None:
+        if due == self._armed.get(key):
+            return
+        if due is None:
+            self._armed.pop(key, None)
+        else:
+            self._armed[key] = due
+            heappush(self._timers, (due, key))
+
+    def next_timer_ms(self) -> int | None:
+        """When the next timer of an execution is due."""
+        timers = self._timers
+        while timers and self._armed.get(timers[0][1]) != timers[0][0]:
+            heappop(timers)
+        due = timers[0][0] if timers else None
+        if self._deferred:
+            return self._deferred_until if due is None else min(due, self._deferred_until)
+        return due
+
+    def next_wake_ms(self) -> int | None:
+        """When :meth:`run` next has something to do of its own accord."""
+        due = self.next_timer_ms()
+        if self._purge_at is None:
+            return due
+        return self._purge_at if due is None else min(due, self._purge_at)
+
+    def _due_commands(self) -> list[Command]:
+        now = self.env.now
+        found: list[Command] = []
+        if self._deferred and self._deferred_until <= now:
+            found, self._deferred = self._deferred, []
+        timers = self._timers
+        while timers and timers[0][0] <= now and len(found) < _TIMERS_PER_BATCH:
+            due, key = heappop(timers)
+            if self._armed.get(key) == due:
+                del self._armed[key]
+                found.append(Command(self._timers_due, (key,)))
+        if self._purge_at is not None and self._purge_at <= now:
+            found.append(Command(self._purge, ()))
+        return found
+
+    def _timers_due(self, key: int) -> None:
+        ex = self.execution(key)
+        if ex is not None and not ex.ended:
+            signals.timers_due(ex, self.env)
+            self.changed(ex)
+            if not ex.touched:
+                self.arm(key, ex.next_due())
+
+    def _purge(self) -> None:
+        keys = self.store.purgeable(self.env.now, _TIMERS_PER_BATCH)
+        for key in keys:
+            self._forget(key)
+            self._dirty.pop(key, None)
+        self._deleted.extend(keys)
+        self.after_commit(self._plan_purge)
+
+    def _plan_purge(self) -> None:
+        self._purge_at = self.store.next_purge_ms()
+
+
+def _answer(reply: Reply, answer: Any) -> None:
+    try:
+        reply(answer)
+    except Exception:
+        _log.exception("a reply of the service could not be delivered")
+
+
+def payload_refusal(payload: str, limit: int) -> ApiError | None:
+    """Why Invoke would not take ``payload``: not JSON, or too long."""
+    if not within(payload, limit):
+        return ApiError(
+            "RequestTooLargeException",
+            f"the payload is {utf8_size(payload):,} bytes long, more than the {limit:,} allowed",
+        )
+    try:
+        msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeError) as failure:
+        return ApiError("InvalidRequestContentException", f"Could not parse request body into json: {failure}")
+    return None

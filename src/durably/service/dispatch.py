@@ -1,0 +1,198 @@
+"""Handing invocations to the worker, and its reports back to the writer."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from durably.wire.shapes import ErrorObject
+
+from . import functions
+from .clock import Clock
+from .config import ServiceConfig
+from .core import Command, Core, Reply
+from .invoke import InvokeRequest, function_error
+from .machine.env import Target
+from .machine.finished import failure_of, invocation_finished
+from .machine.model import Execution
+from .machine.signals import child_done
+from .ports import FunctionSpec, Invocation, InvocationResult, Worker
+
+__all__ = ["Dispatcher"]
+
+_log: Final = logging.getLogger("durably.service")
+
+
+class Dispatcher:
+    """Between the core and the worker. Dispatches on the writer's thread; reports come on any thread."""
+
+    core: Core
+
+    def __init__(self, config: ServiceConfig, clock: Clock, put: Callable[[Command], None]) -> None:
+        self._config = config
+        self._clock = clock
+        self._put = put
+        self.worker: Worker | None = None
+        self._lock = threading.Lock()
+        self._unattended: list[tuple[Invocation, Callable[[InvocationResult], None]]] = []
+        self._in_flight = 0
+        self._logs: dict[int, str] = {}
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    def attach(self, worker: Worker) -> None:
+        with self._lock:
+            self.worker = worker
+            waiting, self._unattended = self._unattended, []
+        for invocation, done in waiting:
+            self._submit(invocation, done)
+
+    def resolve(self, function_name: object, qualifier: object = None) -> Target:
+        return functions.resolve(self.worker, self._config, function_name, qualifier)
+
+    # ---- durable functions ------------------------------------------------------------------------------
+
+    def dispatch(self, ex: Execution, data: dict[str, Any]) -> None:
+        """Run one invocation of a durable execution."""
+        facts, key, request_id = ex.facts, ex.key, data["request_id"]
+        invocation = Invocation(
+            request_id=request_id,
+            function_name=facts.function,
+            function_version=facts.version,
+            invoked_function_arn=functions.function_arn(self._config, facts.function, facts.version),
+            payload=data["payload"],
+            deadline_ms=self._deadline(facts.function),
+            execution_arn=facts.arn,
+            tenant_id=facts.tenant_id,
+            trace_id=facts.trace_id,
+        )
+
+        def done(result: InvocationResult) -> None:
+            self._put(Command(self.finished, (key, request_id, result)))
+
+        self._submit(invocation, done)
+
+    def finished(self, key: int, request_id: str, result: InvocationResult) -> None:
+        core = self.core
+        ex = core.execution(key)
+        if ex is None:
+            return
+        if key in self._logs:
+            self._logs[key] += result.log
+        invocation_finished(ex, core.env, request_id, result)
+        core.changed(ex)
+
+    # ---- plain functions -----------------------------------------------------------------------------------
+
+    def call_chained(self, key: int, op_id: str, data: dict[str, Any]) -> None:
+        """Run a plain function as the target of a chained invoke."""
+        name, _ = functions.split_name(data["function"])
+        request_id = f"{key}-{op_id[:16]}"
+        invocation = Invocation(
+            request_id=request_id,
+            function_name=name,
+            function_version=functions.LATEST,
+            invoked_function_arn=functions.function_arn(self._config, name, functions.LATEST),
+            payload=data.get("payload") or "{}",
+            deadline_ms=self._deadline(name),
+            tenant_id=data.get("tenant"),
+            trace_id=data.get("trace"),
+        )
+
+        def done(result: InvocationResult) -> None:
+            self._put(Command(self._chained_done, (key, op_id, request_id, result)))
+
+        self._submit(invocation, done)
+
+    def _chained_done(self, key: int, op_id: str, request_id: str, result: InvocationResult) -> None:
+        core = self.core
+        ex = core.execution(key)
+        if ex is None:
+            return
+        failure: ErrorObject | None = None
+        status = "SUCCEEDED"
+        if result.kind != "returned":
+            failure = failure_of(result, request_id)
+            status = "TIMED_OUT" if result.kind == "timed_out" else "FAILED"
+        child_done(ex, core.env, op_id, status, result.payload, failure)
+        core.changed(ex)
+
+    def call_function(self, request: InvokeRequest, request_id: str, reply: Reply) -> None:
+        """Invoke of a plain function. Not durable: an Event that is under way is lost with the process."""
+        target = request.target
+        invocation = Invocation(
+            request_id=request_id,
+            function_name=target.spec.name,
+            function_version=target.version,
+            invoked_function_arn=target.arn,
+            payload=request.payload,
+            deadline_ms=self._deadline(target.spec.name),
+            tenant_id=request.tenant_id,
+            trace_id=request.trace_id,
+            client_context=request.client_context,
+        )
+
+        def done(result: InvocationResult) -> None:
+            answer: dict[str, Any] = {"StatusCode": 200, "ExecutedVersion": target.version}
+            if result.kind == "returned":
+                answer["Payload"] = result.payload if result.payload is not None else "null"
+            else:
+                answer["FunctionError"] = "Unhandled"
+                answer["Payload"] = function_error(failure_of(result, request_id))
+            if request.tail:
+                answer["LogResult"] = base64.b64encode(result.log.encode()[-4096:]).decode()
+            reply(answer)
+
+        if request.kind == "Event":
+            reply({"StatusCode": 202, "ExecutedVersion": target.version})
+            self._submit(invocation, lambda result: None)
+        else:
+            self._submit(invocation, done)
+
+    # ---- the worker ----------------------------------------------------------------------------------------
+
+    def _spec(self, name: str) -> FunctionSpec | None:
+        worker = self.worker
+        return None if worker is None else worker.functions().get(name)
+
+    def _deadline(self, name: str) -> int | None:
+        spec = self._spec(name)
+        if spec is None or spec.timeout_seconds is None:
+            return None
+        return self._clock.now_ms() + round(spec.timeout_seconds * 1000)
+
+    def _submit(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
+        with self._lock:
+            worker = self.worker
+            if worker is None:
+                self._unattended.append((invocation, done))
+                return
+            self._in_flight += 1
+        once = threading.Lock()
+
+        def reported(result: InvocationResult) -> None:
+            if not once.acquire(blocking=False):
+                return
+            done(result)
+            with self._lock:
+                self._in_flight -= 1
+
+        try:
+            if invocation.function_name not in worker.functions():
+                raise LookupError(f"no function named {invocation.function_name} is served")
+            worker.submit(invocation, reported)
+        except Exception as failure:
+            _log.warning("invocation of %s could not be started: %s", invocation.function_name, failure)
+            error: ErrorObject = {"ErrorType": "Runtime.Unavailable", "ErrorMessage": str(failure)}
+            reported(InvocationResult("unavailable", error=error))
+
+    def keep_log(self, key: int) -> None:
+        self._logs.setdefault(key, "")
+
+    def take_log(self, key: int) -> str | None:
+        return self._logs.pop(key, None)

@@ -1,0 +1,136 @@
+"""What becomes of an execution when an invocation of its function ends."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from durably.service.ports import InvocationResult
+from durably.wire.api_errors import ApiError
+from durably.wire.shapes import ErrorObject
+
+from .checkpoint import launch_all
+from .checks import checked_error, clipped, payload
+from .env import Env
+from .events import error as event_error
+from .events import event
+from .lifecycle import end, invoke_if_due, settle_pause
+from .model import Execution, Outcome
+
+__all__ = ["failure_of", "invocation_finished"]
+
+_DEFAULT_ERRORS: Final[dict[str, tuple[str, str]]] = {
+    "raised": ("Runtime.HandlerError", "the function raised an error it did not describe"),
+    "crashed": ("Runtime.ExitError", "Runtime exited before the function answered"),
+    "timed_out": ("Sandbox.Timedout", "the function did not answer before its timeout"),
+    "unavailable": ("Runtime.Unavailable", "the function could not be started"),
+}
+
+
+def failure_of(result: InvocationResult, request_id: str) -> ErrorObject:
+    """The error of an invocation that did not return."""
+    kind, message = _DEFAULT_ERRORS[result.kind]
+    failure: ErrorObject = {"ErrorType": kind, "ErrorMessage": f"RequestId: {request_id} Error: {message}"}
+    return failure | (result.error or {})
+
+
+def invocation_finished(ex: Execution, env: Env, request_id: str, result: InvocationResult) -> None:
+    """The invocation ``request_id`` is over. A report of any but the running one changes nothing."""
+    head = ex.head
+    if ex.ended or head.request_id != request_id:
+        return
+    failure = None if result.kind == "returned" else failure_of(result, request_id)
+    details: dict[str, Any] = {
+        "StartTimestamp": head.started_ms,
+        "EndTimestamp": env.now,
+        "RequestId": request_id,
+    }
+    if failure is not None:
+        details["Error"] = event_error(failure)
+    ex.log(event("InvocationCompleted", env.now, details))
+    head.request_id = ""
+    head.nonce = ""
+    if ex.launches:
+        launch_all(ex, list(ex.launches))
+    if ex.outcome is not None:
+        end(ex, env, ex.outcome)
+    elif failure is not None:
+        _failed(ex, env, failure)
+    else:
+        head.failures = 0
+        _answered(ex, env, result.payload)
+
+
+def _failed(ex: Execution, env: Env, failure: ErrorObject) -> None:
+    """Try again later, as Lambda does, as long as there is hope."""
+    head, config = ex.head, env.config
+    head.failures = 1 if head.progressed else head.failures + 1
+    if head.failures >= config.retry_attempts:
+        end(ex, env, Outcome("FAILED", error=failure))
+    elif head.pause is not None:
+        head.revoked = True
+        if head.status == "PAUSING":
+            settle_pause(ex, env)
+    elif head.revoked:
+        invoke_if_due(ex, env)
+    else:
+        delay = min(config.retry_initial_ms << min(head.failures - 1, 30), config.retry_cap_ms)
+        head.retry_at = env.now + delay
+        ex.arm(head.retry_at, "invocation")
+
+
+def _answered(ex: Execution, env: Env, answer: str | None) -> None:
+    head = ex.head
+    try:
+        outcome = _outcome(ex, env, answer)
+    except ApiError as refusal:
+        outcome = Outcome("FAILED", error={"ErrorType": refusal.code, "ErrorMessage": refusal.message})
+    if outcome is not None:
+        end(ex, env, outcome)
+    elif head.pause is not None:
+        # Whether PENDING was right is judged when the execution is resumed; it must not be forgotten until then.
+        head.revoked = head.revoked or not ex.pending
+        if head.status == "PAUSING":
+            settle_pause(ex, env)
+    elif head.revoked or head.wake > head.told:
+        # Something completed that this invocation was not told of (or a pause cut it off).
+        invoke_if_due(ex, env)
+    elif ex.pending:
+        pass
+    elif head.wake > head.began:
+        # It was told of a completion on its last call and had stopped listening.
+        invoke_if_due(ex, env)
+    else:
+        message = (
+            "the function answered PENDING while nothing is pending (no step waiting for its next attempt, no wait, "
+            "callback or chained invoke under way), so nothing could ever wake it"
+        )
+        end(ex, env, Outcome("FAILED", error={"ErrorType": "InvalidParameterValueException", "ErrorMessage": message}))
+
+
+def _outcome(ex: Execution, env: Env, answer: str | None) -> Outcome | None:
+    """The end that an InvocationOutput asks for; None for PENDING. Raises ApiError for what is not one."""
+    try:
+        output = msgspec.json.decode(answer or "null")
+    except (msgspec.DecodeError, UnicodeError):
+        raise _not_output(f"it is not JSON: {clipped(answer)}") from None
+    if not isinstance(output, dict):
+        raise _not_output(f"it is not an object: {clipped(answer)}")
+    status = output.get("Status")
+    if status == "PENDING":
+        return None
+    if status == "SUCCEEDED":
+        result = payload(output.get("Result"), "Result of the execution", ex.facts.payload_limit)
+        return Outcome("SUCCEEDED", result=result)
+    if status == "FAILED":
+        failure = checked_error(output.get("Error"), "Error of the execution", env.config.max_error_bytes)
+        return Outcome("FAILED", error=failure or {})
+    raise _not_output(f"Status is {clipped(status)}, not SUCCEEDED, FAILED or PENDING")
+
+
+def _not_output(why: str) -> ApiError:
+    return ApiError(
+        "InvalidParameterValueException",
+        f"the function's answer is not that of a durable function: {why}; is it decorated with @durable_execution?",
+    )
