@@ -5,13 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
-from .environments import SIDES
 from .model import Case, Measurement, Row
 
 Results = Mapping[str, Sequence[Measurement]]
 """Per program, its measurements in the order of the rounds."""
 
-PEERS = [name for name in SIDES if name != "durably"]
+COLUMNS = {
+    "official": "official SDK (sync)",
+    "async": "async-durable-execution",
+    "dbos": "DBOS",
+    "dbos-wal": "DBOS, WAL",
+}
+"""The peers' columns: a row names its peers' programs by these."""
 
 
 def values(results: Results, program: str, metric: str) -> list[float]:
@@ -20,8 +25,8 @@ def values(results: Results, program: str, metric: str) -> list[float]:
 
 def table(case: Case, results: Results) -> str:
     """The case's rows as Markdown: our median and its range, the target, and each peer's median and ratio."""
-    peers = [peer for peer in PEERS if any(peer in row.peers for row in case.rows)]
-    head = [f"{case.number}. {case.title}", "durably", "range", "target", "", *[SIDES[peer].title for peer in peers]]
+    peers = [peer for peer in COLUMNS if any(peer in row.peers for row in case.rows)]
+    head = [f"{case.number}. {case.title}", "durably", "range", "target", "", *[COLUMNS[peer] for peer in peers]]
     lines = [head, ["---", "---:", "---:", "---:", "---", *["---:"] * len(peers)]]
     for row in case.rows:
         ours = values(results, row.ours, row.metric)
