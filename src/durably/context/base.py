@@ -149,10 +149,12 @@ class ContextBase:
         scope = CURRENT.get()
         if scope is None or scope.owner is not self or scope.thread != get_ident():
             raise refuse_use(self, scope)
-        self.run.refuse_if_ended()
+        run = self.run
+        if run.verdict is not None or run.returned:
+            run.refuse_if_ended()
         if name not in _good_names:
             name = _check_name(name)
-        return Op(self.run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)
+        return Op(run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)
 
     def _check_use(self) -> Scope:
         scope = CURRENT.get()

@@ -26,7 +26,7 @@ from durably.exceptions import (
 from durably.retries import RetryPresets, decide
 from durably.wire.limits import MAX_PAYLOAD
 from durably.wire.payloads import utf8_size
-from durably.wire.shapes import Operation
+from durably.wire.shapes import Operation, StepDetails
 
 from .cancellation import CANCELLED_TYPES, cancelled_error, is_cancellation
 from .operation import Op, is_terminal
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["step"]
 
 DEFAULT_STRATEGY = RetryPresets.default()
+_NO_DETAILS: StepDetails = {}
 
 CALLERS: set[CodeType] = set()
 """The code of the drivers that calls bodies: an error that starts there was made by the call itself."""
@@ -64,8 +65,13 @@ def step(
         record = op.record()
 
     while True:
+        if record is not None and record["Status"] == "SUCCEEDED":
+            if run.must_queue(op.id):
+                yield Turn(op.id)
+            result = record.get("StepDetails", _NO_DETAILS).get("Result")
+            return None if result is None else codec.decode(result)
         if record is not None and is_terminal(record):
-            return (yield from _outcome(op, record, codec))
+            yield from _raise(op, record)
         if record is not None and record["Status"] == "PENDING":
             yield Park(op.id, op.details(record).get("NextAttemptTimestamp"))
             record = op.record()
@@ -136,15 +142,9 @@ def _explain(op: Op, func: Callable[..., Any], error: Exception) -> Exception:
     )
 
 
-def _outcome(op: Op, record: Operation, codec: Codec) -> Protocol:
-    """What a finished step returns or raises, the same on every run."""
-    details = op.details(record)
-    error = details.get("Error") or {}
-    if record["Status"] == "SUCCEEDED":
-        if op.run.must_queue(op.id):
-            yield Turn(op.id)
-        text = details.get("Result")
-        return None if text is None else codec.decode(text)
+def _raise(op: Op, record: Operation) -> Protocol:
+    """Raise what a step that failed for good raises, the same on every run."""
+    error = op.details(record).get("Error") or {}
     if error.get("ErrorType") in CANCELLED_TYPES:
         ran_ms = record.get("EndTimestamp", record["StartTimestamp"]) - record["StartTimestamp"]
         yield Turn(op.id, cancelled_after_ms=ran_ms)
