@@ -10,6 +10,284 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
+if TYPE_CHECKING:
+    from .client import (
+        AsyncDurableServiceClient as AsyncDurableServiceClient,
+    )
+    from .client import (
+        Boto3Client as Boto3Client,
+    )
+    from .client import (
+        DurableServiceClient as DurableServiceClient,
+    )
+    from .client import (
+        LambdaClient as LambdaClient,
+    )
+    from .config import (
+        CallbackConfig as CallbackConfig,
+    )
+    from .config import (
+        ChildConfig as ChildConfig,
+    )
+    from .config import (
+        Duration as Duration,
+    )
+    from .config import (
+        InvokeConfig as InvokeConfig,
+    )
+    from .config import (
+        JitterStrategy as JitterStrategy,
+    )
+    from .config import (
+        StepConfig as StepConfig,
+    )
+    from .config import (
+        StepSemantics as StepSemantics,
+    )
+    from .config import (
+        WaitForCallbackConfig as WaitForCallbackConfig,
+    )
+    from .context import (
+        AsyncCallback as AsyncCallback,
+    )
+    from .context import (
+        AsyncDurableContext as AsyncDurableContext,
+    )
+    from .context import (
+        Callback as Callback,
+    )
+    from .context import (
+        DurableContext as DurableContext,
+    )
+    from .context import (
+        StepContext as StepContext,
+    )
+    from .context import (
+        WaitForCallbackContext as WaitForCallbackContext,
+    )
+    from .context import (
+        durable_step as durable_step,
+    )
+    from .context import (
+        durable_wait_for_callback as durable_wait_for_callback,
+    )
+    from .context import (
+        durable_with_child_context as durable_with_child_context,
+    )
+    from .exceptions import (
+        CallbackError as CallbackError,
+    )
+    from .exceptions import (
+        CallbackExternalError as CallbackExternalError,
+    )
+    from .exceptions import (
+        CallbackSubmitterError as CallbackSubmitterError,
+    )
+    from .exceptions import (
+        CallbackTimeoutError as CallbackTimeoutError,
+    )
+    from .exceptions import (
+        CheckpointError as CheckpointError,
+    )
+    from .exceptions import (
+        ChildContextError as ChildContextError,
+    )
+    from .exceptions import (
+        ContextMisuseError as ContextMisuseError,
+    )
+    from .exceptions import (
+        DurableExecutionsError as DurableExecutionsError,
+    )
+    from .exceptions import (
+        DurableOperationError as DurableOperationError,
+    )
+    from .exceptions import (
+        ExecutionError as ExecutionError,
+    )
+    from .exceptions import (
+        GetExecutionStateError as GetExecutionStateError,
+    )
+    from .exceptions import (
+        InvalidStateError as InvalidStateError,
+    )
+    from .exceptions import (
+        InvocationError as InvocationError,
+    )
+    from .exceptions import (
+        InvokeError as InvokeError,
+    )
+    from .exceptions import (
+        NonDeterministicExecutionError as NonDeterministicExecutionError,
+    )
+    from .exceptions import (
+        RetryableSerDesError as RetryableSerDesError,
+    )
+    from .exceptions import (
+        SerDesError as SerDesError,
+    )
+    from .exceptions import (
+        StepError as StepError,
+    )
+    from .exceptions import (
+        StepInterruptedError as StepInterruptedError,
+    )
+    from .exceptions import (
+        StepTimeoutError as StepTimeoutError,
+    )
+    from .exceptions import (
+        TerminationReason as TerminationReason,
+    )
+    from .exceptions import (
+        UnrecoverableError as UnrecoverableError,
+    )
+    from .exceptions import (
+        ValidationError as ValidationError,
+    )
+    from .exceptions import (
+        WaitForConditionError as WaitForConditionError,
+    )
+    from .execution import (
+        DurableFunction as DurableFunction,
+    )
+    from .execution import (
+        durable_execution as durable_execution,
+    )
+    from .logger import (
+        DurableLogger as DurableLogger,
+    )
+    from .retries import (
+        ExponentialBackoff as ExponentialBackoff,
+    )
+    from .retries import (
+        FixedDelay as FixedDelay,
+    )
+    from .retries import (
+        LinearBackoff as LinearBackoff,
+    )
+    from .retries import (
+        LinearRetryStrategyConfig as LinearRetryStrategyConfig,
+    )
+    from .retries import (
+        NoRetry as NoRetry,
+    )
+    from .retries import (
+        RetryDecision as RetryDecision,
+    )
+    from .retries import (
+        RetryPresets as RetryPresets,
+    )
+    from .retries import (
+        RetryStrategyConfig as RetryStrategyConfig,
+    )
+    from .retries import (
+        create_linear_retry_strategy as create_linear_retry_strategy,
+    )
+    from .retries import (
+        create_retry_strategy as create_retry_strategy,
+    )
+    from .retries import (
+        retry_if as retry_if,
+    )
+    from .serdes import (
+        DefaultSerDes as DefaultSerDes,
+    )
+    from .serdes import (
+        ExtendedTypeSerDes as ExtendedTypeSerDes,
+    )
+    from .serdes import (
+        JsonSerDes as JsonSerDes,
+    )
+    from .serdes import (
+        PassThroughSerDes as PassThroughSerDes,
+    )
+    from .serdes import (
+        SerDes as SerDes,
+    )
+    from .serdes import (
+        SerDesContext as SerDesContext,
+    )
+    from .wire.names import (
+        OperationStatus as OperationStatus,
+    )
+    from .wire.names import (
+        OperationSubType as OperationSubType,
+    )
+    from .wire.names import (
+        OperationType as OperationType,
+    )
+
+__all__ = [
+    "__version__",
+    "AsyncCallback",
+    "AsyncDurableContext",
+    "AsyncDurableServiceClient",
+    "Boto3Client",
+    "Callback",
+    "CallbackConfig",
+    "CallbackError",
+    "CallbackExternalError",
+    "CallbackSubmitterError",
+    "CallbackTimeoutError",
+    "CheckpointError",
+    "ChildConfig",
+    "ChildContextError",
+    "ContextMisuseError",
+    "DefaultSerDes",
+    "DurableContext",
+    "DurableExecutionsError",
+    "DurableFunction",
+    "DurableLogger",
+    "DurableOperationError",
+    "DurableServiceClient",
+    "Duration",
+    "ExecutionError",
+    "ExponentialBackoff",
+    "ExtendedTypeSerDes",
+    "FixedDelay",
+    "GetExecutionStateError",
+    "InvalidStateError",
+    "InvocationError",
+    "InvokeConfig",
+    "InvokeError",
+    "JitterStrategy",
+    "JsonSerDes",
+    "LambdaClient",
+    "LinearBackoff",
+    "LinearRetryStrategyConfig",
+    "NoRetry",
+    "NonDeterministicExecutionError",
+    "OperationStatus",
+    "OperationSubType",
+    "OperationType",
+    "PassThroughSerDes",
+    "RetryDecision",
+    "RetryPresets",
+    "RetryStrategyConfig",
+    "RetryableSerDesError",
+    "SerDes",
+    "SerDesContext",
+    "SerDesError",
+    "StepConfig",
+    "StepContext",
+    "StepError",
+    "StepInterruptedError",
+    "StepSemantics",
+    "StepTimeoutError",
+    "TerminationReason",
+    "UnrecoverableError",
+    "ValidationError",
+    "WaitForCallbackConfig",
+    "WaitForCallbackContext",
+    "WaitForConditionError",
+    "create_linear_retry_strategy",
+    "create_retry_strategy",
+    "durable_execution",
+    "durable_step",
+    "durable_wait_for_callback",
+    "durable_with_child_context",
+    "retry_if",
+]
+
 _HOMES = {
     "execution": ["DurableFunction", "durable_execution"],
     "context": [
@@ -78,8 +356,6 @@ _HOMES = {
     "wire.names": ["OperationStatus", "OperationSubType", "OperationType"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - names only
 
 
 def __getattr__(name: str) -> Any:

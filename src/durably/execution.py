@@ -50,7 +50,7 @@ class DurableFunction(Generic[In, Out]):
         self.durable_options: Mapping[str, Any] = dict(options or {})
         self._serdes = serdes
         self._codecs: tuple[Codec, Codec] | None = None
-        update_wrapper(self, handler)  # type: ignore[arg-type]  # any callable will do
+        update_wrapper(self, handler)
 
     # ---- running it ---------------------------------------------------------------------------------------
 
@@ -67,7 +67,9 @@ class DurableFunction(Generic[In, Out]):
     def run_sync(self, event: Any, context: Any, *, client: Any = None) -> InvocationOutput:
         """One invocation of a plain handler, in this thread; ``client`` instead of the configured one."""
         if self.is_async:
-            raise ValidationError(f"{self.__name__} is a coroutine function: use run_async(), or call it as Lambda does")
+            raise ValidationError(
+                f"{self.__name__} is a coroutine function: use run_async(), or call it as Lambda does"
+            )
         return invoke_sync(self, event, context, client or self._client())
 
     async def run_async(self, event: Any, context: Any, *, client: Any = None) -> InvocationOutput:
@@ -205,7 +207,7 @@ def _check_handler(handler: Any) -> None:
     takes_more = code.co_flags & 0x04
     if count - defaults > 2 or (count < 2 and not takes_more):
         raise ValidationError(
-            f"{handler.__name__}() takes {count} parameters, but a durable function takes two: its input and its context"
+            f"{handler.__name__}() takes {count} parameters; a durable function takes two: its input and its context"
         )
 
 
@@ -214,7 +216,7 @@ def _is_coroutine_function(handler: Any) -> bool:
     handler = getattr(handler, "__func__", handler)
     code = getattr(handler, "__code__", None)
     if code is None:
-        code = getattr(getattr(type(handler), "__call__", None), "__code__", None)
+        code = getattr(type(handler).__dict__.get("__call__"), "__code__", None)
     return code is not None and bool(code.co_flags & 0x80)
 
 

@@ -33,7 +33,9 @@ class DurableLogger:
         self._context = context
 
     @classmethod
-    def of(cls, run: Run, context: ContextBase | None, op: Op | None = None, attempt: int | None = None) -> DurableLogger:
+    def of(
+        cls, run: Run, context: ContextBase | None, op: Op | None = None, attempt: int | None = None
+    ) -> DurableLogger:
         fields: dict[str, Any] = {"executionArn": run.arn}
         parent_id = op.parent_id if op is not None else context._parent_id if context is not None else None
         if parent_id:

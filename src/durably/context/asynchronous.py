@@ -178,7 +178,7 @@ class AsyncDurableContext(ContextBase):
         self,
         func: Callable[[AsyncDurableContext], Awaitable[T]],
         name: str | None = None,
-        config: ChildConfig | None = None,
+        config: ChildConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
     ) -> Coroutine[Any, Any, T]: ...
@@ -187,7 +187,7 @@ class AsyncDurableContext(ContextBase):
         self,
         func: Callable[[AsyncDurableContext], T],
         name: str | None = None,
-        config: ChildConfig | None = None,
+        config: ChildConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
     ) -> Coroutine[Any, Any, T]: ...
@@ -195,7 +195,7 @@ class AsyncDurableContext(ContextBase):
         self,
         func: Callable[[AsyncDurableContext], Any],
         name: str | None = None,
-        config: ChildConfig | None = None,
+        config: ChildConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
     ) -> Coroutine[Any, Any, Any]:

@@ -46,7 +46,7 @@ Protocol = Generator[Request, Any, Any]
 
 _STEP: Final = StepConfig()
 _CALLBACK: Final = CallbackConfig()
-_CHILD: Final = ChildConfig()
+_CHILD: Final[ChildConfig[Any]] = ChildConfig()
 _INVOKE: Final[InvokeConfig[Any, Any]] = InvokeConfig()
 _WAIT_FOR_CALLBACK: Final = WaitForCallbackConfig()
 _good_names: set[str | None] = {None}
@@ -178,9 +178,7 @@ class ContextBase:
     def _wait(self, duration: Duration | timedelta, name: str | None) -> Any:
         seconds = as_seconds(duration, "duration")
         if not 1 <= seconds <= MAX_WAIT_SECONDS:
-            raise ValidationError(
-                f"a wait takes 1 second to {MAX_WAIT_SECONDS:,} seconds (366 days), not {duration!r}"
-            )
+            raise ValidationError(f"a wait takes 1 second to {MAX_WAIT_SECONDS:,} seconds (366 days), not {duration!r}")
         op = self._op("WAIT", "Wait", name)
         return self._drive(wait(op, seconds), op)
 
@@ -202,10 +200,19 @@ class ContextBase:
         return self._drive(callback_result(op, codec), op)
 
     def _invoke(
-        self, function_name: str, payload: Any, name: str | None, config: InvokeConfig[Any, Any] | None, result_type: Any
+        self,
+        function_name: str,
+        payload: Any,
+        name: str | None,
+        config: InvokeConfig[Any, Any] | None,
+        result_type: Any,
     ) -> Any:
         config = config or _INVOKE
-        if not isinstance(function_name, str) or len(function_name) > 256 or not FUNCTION_NAME_PATTERN.fullmatch(function_name):
+        if (
+            not isinstance(function_name, str)
+            or len(function_name) > 256
+            or not FUNCTION_NAME_PATTERN.fullmatch(function_name)
+        ):
             raise ValidationError(
                 f"{function_name!r} is not the name or ARN of a function, e.g. 'ship', 'ship:$LATEST', 'ship:prod'"
             )
@@ -218,7 +225,7 @@ class ContextBase:
         return self._drive(invoke(op, function_name, encode_payload, codec, config.tenant_id), op)
 
     def _run_in_child_context(
-        self, func: Callable[..., Any], name: str | None, config: ChildConfig | None, result_type: Any
+        self, func: Callable[..., Any], name: str | None, config: ChildConfig[Any] | None, result_type: Any
     ) -> Any:
         _check_callable(func, "run_in_child_context", "the function to run")
         config = config or _CHILD
@@ -241,9 +248,7 @@ class ContextBase:
             inner_name = f"{name} create callback id" if name else "create callback id"
             inner = context._op("CALLBACK", config.sub_type or "Callback", inner_name)
             codec = _callback_codec(config.serdes, annotation, inner)
-            protocol = wait_for_callback(
-                inner, context._op, submitter, name, config, codec, WaitForCallbackContext
-            )
+            protocol = wait_for_callback(inner, context._op, submitter, name, config, codec, WaitForCallbackContext)
             return context._drive(protocol, inner)
 
         def protocol() -> Protocol:
@@ -297,7 +302,7 @@ def _check_callable(func: Any, operation: str, what: str) -> None:
         if close is not None and hasattr(func, "cr_frame"):
             close()
             raise ValidationError(
-                f"{operation}() was given a coroutine, that is, the function was already called. Give it {what} itself, "
+                f"{operation}() was given a coroutine: the function was already called. Give it {what} itself, "
                 "or decorate it with @durable_step to bind its arguments."
             )
         raise ValidationError(f"{operation}() takes {what}, not {type(func).__name__} {func!r}")

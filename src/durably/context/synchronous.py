@@ -168,7 +168,7 @@ class DurableContext(ContextBase):
         self,
         func: Callable[[DurableContext], T],
         name: str | None = None,
-        config: ChildConfig | None = None,
+        config: ChildConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
     ) -> T:

@@ -27,7 +27,7 @@ from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
 from .clock import now_ms
-from .operation import is_terminal
+from .operation import describe, is_terminal
 from .requests import Body, Flush, Park, Request, Turn
 from .run import Protocol, Run
 from .scope import CURRENT
@@ -185,9 +185,7 @@ class AsyncRun(Run):
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
 
-    def _load_pages(
-        self, token: str, marker: str, batch: list[OperationUpdate], answer: CheckpointResponse
-    ) -> None:
+    def _load_pages(self, token: str, marker: str, batch: list[OperationUpdate], answer: CheckpointResponse) -> None:
         operations = list(answer["NewExecutionState"]["Operations"])
 
         def reply(page: Any) -> None:
@@ -278,15 +276,21 @@ class AsyncRun(Run):
         if self._refresh_timer is not None:
             self._refresh_timer.cancel()
             self._refresh_timer = None
-        dues = [
-            due
-            for op_id in self._parks
-            if (record := self.ops.get(op_id)) is not None and (due := _due(record)) is not None
-        ] if self._refresh_due is not None else []
+        dues = (
+            [
+                due
+                for op_id in self._parks
+                if (record := self.ops.get(op_id)) is not None and (due := _due(record)) is not None
+            ]
+            if self._refresh_due is not None
+            else []
+        )
         self._refresh_due = min(dues, default=None)
         if self._refresh_due is not None:
             # A service whose clock is behind ours answers "not yet"; then ask again, ever more patiently.
-            delay = max(0.0, (self._refresh_due - now_ms()) / 1000) + (0.05 * 2**self._refreshes if self._refreshes else 0)
+            delay = max(0.0, (self._refresh_due - now_ms()) / 1000) + (
+                0.05 * 2**self._refreshes if self._refreshes else 0
+            )
             self._refresh_timer = self.loop.call_later(min(delay, 86_400), self._refresh, context=self._outside)
 
     def _refresh(self) -> None:
@@ -345,7 +349,7 @@ class AsyncRun(Run):
             return False
         if found is None or found is False:
             self._check_soon()
-        elif not any(getattr(entry[0], "__func__", None) is AsyncRun._woken for entry in found._callbacks or ()):  # type: ignore[attr-defined]
+        elif not any(getattr(entry[0], "__func__", None) is AsyncRun._woken for entry in found._callbacks or ()):
             found.add_done_callback(self._woken)
         return True
 
@@ -357,7 +361,7 @@ class AsyncRun(Run):
         if not self._over.done():
             self._over.set_result(None)
 
-    # ---- order of completions (law R9) --------------------------------------------------------------------------------
+    # ---- order of completions (law R9) ------------------------------------------------------------------------
 
     def must_queue(self, op_id: str) -> bool:
         if self._tasks and self._ranks is not None and op_id in self._ranks and op_id not in self._delivered:
@@ -391,8 +395,8 @@ class AsyncRun(Run):
     def _not_cancelled(self, turn: Turn, future: ParkFuture) -> None:
         record = self.ops[turn.op_id]
         error = self.fail_non_deterministic(
-            f"an earlier run cancelled {record.get('SubType', record['Type'])} {record.get('Name')!r} itself (a timeout, a "
-            "failing task group); this run awaits it and does not cancel it",
+            f"an earlier run cancelled {describe(record['Type'], record.get('SubType'), record.get('Name'))} itself "
+            "(a timeout, a failing task group); this run awaits it and does not cancel it",
             turn.op_id,
         )
         if not future.done():

@@ -56,9 +56,7 @@ def callback_result(op: Op, codec: Codec | None) -> Protocol:
     if status == "SUCCEEDED":
         text = details.get("Result")
         return text if text is None or codec is None else codec.decode(text)
-    error = dict(details.get("Error") or {})
     if status == "TIMED_OUT":
-        error.setdefault("ErrorMessage", f"{op.describe()} timed out")
-        raise operation_error(CallbackTimeoutError, error)
-    error.setdefault("ErrorMessage", f"{op.describe()} failed" if status == "FAILED" else f"{op.describe()} was {status}")
-    raise operation_error(CallbackExternalError, error)
+        raise operation_error(CallbackTimeoutError, op.error(record, f"{op.describe()} timed out"))
+    ending = "failed" if status == "FAILED" else f"was {status}"
+    raise operation_error(CallbackExternalError, op.error(record, f"{op.describe()} {ending}"))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["child"]
 
 
-def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig, codec: Codec) -> Protocol:
+def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[Any], codec: Codec) -> Protocol:
     """Run ``func(context)`` with ids of its own. Raises ChildContextError with what escaped from it as the cause."""
     run = op.run
     virtual = config.is_virtual
@@ -52,7 +52,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig, c
                     yield Turn(op.id)
                 text = details.get("Result")
                 return None if text is None else codec.decode(text)
-            error = details.get("Error") or {}
+            error = op.error(record)
             if error.get("ErrorType") in CANCELLED_TYPES:
                 ran_ms = record.get("EndTimestamp", record["StartTimestamp"]) - record["StartTimestamp"]
                 yield Turn(op.id, cancelled_after_ms=ran_ms)

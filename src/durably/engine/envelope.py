@@ -31,7 +31,8 @@ class Envelope:
             self.marker: str | None = state.get("NextMarker") or None
             self.updated: list[str] = list(event.get("UpdatedOperationIds") or ())
             for operation in self.operations:
-                operation["Id"], operation["Type"], operation["Status"]
+                if not {"Id", "Type", "Status"} <= operation.keys():
+                    raise KeyError("InitialExecutionState.Operations[].Id, Type and Status")
         except (KeyError, TypeError, AttributeError) as error:
             missing = f"it has no {error}" if isinstance(error, KeyError) else f"it is {type(event).__name__}"
             raise ExecutionError(

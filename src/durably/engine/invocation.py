@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from durably.exceptions import ExecutionError, SerDesError, error_object
 from durably.wire.api_errors import ApiError
-from durably.wire.shapes import InvocationOutput, Operation
+from durably.wire.shapes import InvocationOutput
 
 from .envelope import Envelope, failed, from_verdict, oversized, state_failure, succeeded
 from .run import Run
@@ -27,9 +27,13 @@ class Function(Protocol):
     """What is invoked: the user's handler and how its input and result are read and written."""
 
     handler: Callable[..., Any]
-    input_codec: Codec
-    output_codec: Codec
     logger: Any
+
+    @property
+    def input_codec(self) -> Codec: ...
+
+    @property
+    def output_codec(self) -> Codec: ...
 
     def make_context(self, run: Run) -> Any: ...
 

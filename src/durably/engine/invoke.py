@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["invoke"]
 
 
-def invoke(op: Op, function_name: str, encode_payload: Callable[[], str], codec: Codec, tenant_id: str | None) -> Protocol:
+def invoke(
+    op: Op, function_name: str, encode_payload: Callable[[], str], codec: Codec, tenant_id: str | None
+) -> Protocol:
     """Return the invoked function's result. Raises InvokeError when it failed, timed out or was stopped.
 
     The payload is only encoded when the invoke is new.
@@ -40,6 +42,5 @@ def invoke(op: Op, function_name: str, encode_payload: Callable[[], str], codec:
     if record["Status"] == "SUCCEEDED":
         text = details.get("Result")
         return None if text is None else codec.decode(text)
-    error = dict(details.get("Error") or {})
-    error.setdefault("ErrorMessage", f"{op.describe()} of {function_name} ended as {record['Status']}")
-    raise operation_error(InvokeError, error)
+    message = f"{op.describe()} of {function_name} ended as {record['Status']}"
+    raise operation_error(InvokeError, op.error(record, message))

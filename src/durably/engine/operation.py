@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from durably.wire.names import TERMINAL_STATUSES
-from durably.wire.shapes import Operation, OperationActionName, OperationTypeName, OperationUpdate
+from durably.wire.shapes import ErrorObject, Operation, OperationActionName, OperationTypeName, OperationUpdate
 
 from .scope import Scope
 
@@ -94,6 +94,13 @@ class Op:
     def describe(self) -> str:
         """For people: ``step 'charge' (Step)``."""
         return describe(self.type, self.sub_type, self.name)
+
+    def error(self, record: Operation, message: str = "") -> ErrorObject:
+        """The recorded error; ``message`` where the record has none."""
+        error: ErrorObject = dict(self.details(record).get("Error") or {})  # type: ignore[assignment]  # a copy
+        if message:
+            error.setdefault("ErrorMessage", message)
+        return error
 
     def details(self, record: Operation) -> Mapping[str, Any]:
         """The type's details of ``record``; empty when it has none."""

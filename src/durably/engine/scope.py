@@ -110,7 +110,7 @@ def refuse_use(context: Any, scope: Scope | None) -> ContextMisuseError:
         )
     if scope.run is not context.run:
         return ContextMisuseError(
-            f"{what} belongs to another invocation. Do not keep a context in a global; use the one the function received."
+            f"{what} belongs to another invocation. Do not keep contexts in globals; use the one the function received."
         )
     return ContextMisuseError(
         f"{what} was used inside {scope.where}, which has a context of its own. Use the context that was passed to "

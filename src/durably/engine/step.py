@@ -85,14 +85,12 @@ def step(
                 if record is not None and is_terminal(record):
                     continue
         try:
-            value = yield Body(
-                func, (make_context(op, attempt),), Scope(run, None, None, op.describe()), is_step=True
-            )
+            value = yield Body(func, (make_context(op, attempt),), Scope(run, None, None, op.describe()), is_step=True)
             text, value = codec.round_trip(value)
             if utf8_size(text) > MAX_PAYLOAD:
                 raise SerDesError(
-                    f"the result of {op.describe()} takes {utf8_size(text):,} bytes; at most {MAX_PAYLOAD:,} can be recorded. "
-                    "Store it elsewhere and return a reference."
+                    f"the result of {op.describe()} takes {utf8_size(text):,} bytes; at most {MAX_PAYLOAD:,} can be "
+                    "recorded. Store it elsewhere and return a reference."
                 )
         except ExecutionError as error:  # says itself that the execution is to fail
             run.end(Verdict(error=error_object(error)))
@@ -122,7 +120,7 @@ def _failed(op: Op, error: Exception, attempt: int, config: StepConfig) -> Proto
             options = {"NextAttemptDelaySeconds": max(1, decision.delay_seconds)}
             update = op.update("RETRY", Error=record, StepOptions=options)
             yield Flush(op.run.send(update, awaited=True), op.id, completion=False)
-            if (op.record() or {}).get("Status") not in ("PENDING", "READY", "SUCCEEDED", "FAILED"):
+            if _status(op.record()) not in ("PENDING", "READY", "SUCCEEDED", "FAILED"):
                 raise op.run.suspend()  # the answer did not say when: the next invocation's state will
             return
     yield Flush(op.run.send(op.update("FAIL", Error=record), awaited=True), op.id, completion=True)
@@ -144,7 +142,7 @@ def _explain(op: Op, func: Callable[..., Any], error: Exception) -> Exception:
 
 def _raise(op: Op, record: Operation) -> Protocol:
     """Raise what a step that failed for good raises, the same on every run."""
-    error = op.details(record).get("Error") or {}
+    error = op.error(record)
     if error.get("ErrorType") in CANCELLED_TYPES:
         ran_ms = record.get("EndTimestamp", record["StartTimestamp"]) - record["StartTimestamp"]
         yield Turn(op.id, cancelled_after_ms=ran_ms)
@@ -153,7 +151,10 @@ def _raise(op: Op, record: Operation) -> Protocol:
     raise operation_error(StepError, error)
 
 
+def _status(record: Operation | None) -> str | None:
+    return None if record is None else record["Status"]
+
+
 def _attempt(op: Op, record: Operation | None) -> int:
     """The number of the attempt to be made, from 1."""
     return 1 if record is None else int(op.details(record).get("Attempt") or 0) + 1
-

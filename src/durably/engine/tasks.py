@@ -7,8 +7,8 @@ across invocations.
 
 asyncio does not always create tasks in the program's order: ``as_completed`` iterates over a set of what it was
 given. There the number is the position in the list that was given, and without a list the tasks have no order and
-may not call operations. ``wait_for`` made a task of its coroutine until Python 3.12, while its caller stood still; that task
-shares its caller's scope, so that both give the same ids.
+may not call operations. ``wait_for`` made a task of its coroutine until Python 3.12, while its caller stood still;
+that task shares its caller's scope, so that both give the same ids.
 
 :func:`waits_inside` tells tasks that only wait for each other from those that something outside may wake: only
 when none of the latter is left may an invocation end (law R7 says what then happens).
@@ -121,7 +121,7 @@ _INSIDE_MODULES: Final = frozenset({"locks.py", "queues.py", "taskgroups.py", "t
 _ANYIO_INSIDE: Final = frozenset({"__aexit__", "wait"})
 
 
-def waits_inside(task: asyncio.Task[Any], adopted: set[asyncio.Task[Any]]) -> asyncio.Future[Any] | None | bool:
+def waits_inside(task: asyncio.Task[Any], adopted: set[asyncio.Task[Any]]) -> asyncio.Future[Any] | bool | None:
     """True: nothing but other tasks of this run, or the service, can wake ``task``.
 
     A future: something outside may (a timer, a socket, a thread); it completes first. None: it is about to run.
@@ -134,7 +134,7 @@ def waits_inside(task: asyncio.Task[Any], adopted: set[asyncio.Task[Any]]) -> as
 
 def _inside(
     waiter: asyncio.Future[Any], task: asyncio.Task[Any] | None, adopted: set[asyncio.Task[Any]], depth: int
-) -> asyncio.Future[Any] | None | bool:
+) -> asyncio.Future[Any] | bool | None:
     if waiter.done():
         return None
     if isinstance(waiter, ParkFuture):
@@ -180,7 +180,9 @@ def _innermost(task: asyncio.Task[Any]) -> CodeType | None:
     while True:
         following = getattr(current, "cr_await", None) or getattr(current, "gi_yieldfrom", None)
         following = following or getattr(current, "ag_await", None)
-        if following is None or not (hasattr(following, "cr_code") or hasattr(following, "gi_code") or hasattr(following, "ag_code")):
+        if following is None or not (
+            hasattr(following, "cr_code") or hasattr(following, "gi_code") or hasattr(following, "ag_code")
+        ):
             break
         current = following
     return getattr(current, "cr_code", None) or getattr(current, "gi_code", None) or getattr(current, "ag_code", None)

@@ -19,11 +19,19 @@ class AsyncTransport(Protocol):
     """``reply`` is called once, on the loop, never within the call itself, with the answer or the failure."""
 
     def checkpoint(
-        self, arn: str, token: str, updates: list[OperationUpdate], reply: Callable[[CheckpointResponse | BaseException], None]
+        self,
+        arn: str,
+        token: str,
+        updates: list[OperationUpdate],
+        reply: Callable[[CheckpointResponse | BaseException], None],
     ) -> None: ...
 
     def get_state(
-        self, arn: str, token: str, marker: str | None, max_items: int,
+        self,
+        arn: str,
+        token: str,
+        marker: str | None,
+        max_items: int,
         reply: Callable[[ExecutionState | BaseException], None],
     ) -> None: ...
 

@@ -17,13 +17,14 @@ from .step import step
 
 if TYPE_CHECKING:
     from durably.serdes import Codec
+    from durably.wire.shapes import OperationTypeName
 
 __all__ = ["callback_failure", "wait_for_callback"]
 
 
 def wait_for_callback(
     callback_op: Op,
-    number: Callable[[str, str, str | None], Op],
+    number: Callable[[OperationTypeName, str, str | None], Op],
     submitter: Callable[..., Any],
     name: str | None,
     config: WaitForCallbackConfig,

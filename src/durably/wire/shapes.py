@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, Required, TypedDict
 
 OperationTypeName = Literal["EXECUTION", "CONTEXT", "STEP", "WAIT", "CALLBACK", "CHAINED_INVOKE"]
-OperationStatusName = Literal[
-    "STARTED", "PENDING", "READY", "SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT", "STOPPED"
-]
+OperationStatusName = Literal["STARTED", "PENDING", "READY", "SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT", "STOPPED"]
 OperationActionName = Literal["START", "SUCCEED", "FAIL", "RETRY", "CANCEL"]
 
 
