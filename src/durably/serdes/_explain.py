@@ -16,7 +16,7 @@ from ._base import excerpt
 from ._hooks import from_json_hook
 from ._paths import BadValue, Path
 from ._tags import unwritable
-from ._typed import describe, field_names, is_union, same, strip
+from ._typed import describe, field_names, is_union, same, strip, unqualified
 
 _MSGSPEC_PATH = re.compile(r" - at `(?:key in )?[^`]*`(?: in `[^`]*`)?$")
 
@@ -36,7 +36,7 @@ def why_not_written(value: Any, annotation: Any, failure: Exception | None) -> B
         else:
             break
     else:
-        return BadValue(path, f"is a {type(value).__qualname__} that contains itself; record data without cycles")
+        return BadValue(path, "contains itself; record data without cycles")
     if isinstance(failure, RecursionError) and _parts_of(value):
         return BadValue(path, "is nested too deep; flatten the value")
     inner = _open_reason(value, annotation)
@@ -71,24 +71,32 @@ def _open_reason(value: Any, annotation: Any) -> BadValue | None:
 
 
 def _mismatch(value: Any, annotation: Any, failure: Exception | None) -> str:
-    what = f"is a {type(value).__qualname__} ({excerpt(value)})"
-    inner = strip(annotation)
+    what = f"is of type {type(value).__qualname__} ({excerpt(value)})"
+    inner = type(None) if annotation is None else strip(annotation)
+    if hasattr(value, "__await__") or hasattr(value, "__next__"):
+        return unwritable(value)
+    if is_union(inner):
+        fitting = [arm for arm in typing.get_args(inner) if _fits(value, arm)]
+        if len(fitting) != 1:
+            return f"{what}, but the annotation says {describe(annotation)}"
+        inner = annotation = fitting[0]
     origin = typing.get_origin(inner) or inner
-    if isinstance(origin, type) and origin is not object and not isinstance(value, origin):
+    if typing.is_typeddict(origin):
+        if not isinstance(value, dict):
+            return f"{what}, but the annotation says the TypedDict {describe(annotation)}"
+        keys: Any = origin
+        extra = sorted(value.keys() - keys.__annotations__.keys(), key=str)
+        if extra:
+            return f"has the key {extra[0]!r}, which {describe(annotation)} does not declare"
+        missing = sorted(keys.__required_keys__ - value.keys())
+        if missing:
+            return f"lacks the key {missing[0]!r}, which {describe(annotation)} requires"
+    elif isinstance(origin, type) and origin is not object and not isinstance(value, origin):
         return f"{what}, but the annotation says {describe(annotation)}"
     if isinstance(origin, type) and type(value) is not origin and field_names(origin) is not None:
         return f"{what}, which would come back as a {describe(annotation)}: annotate {type(value).__qualname__}"
-    if isinstance(value, dict) and typing.is_typeddict(inner):
-        extra = sorted(set(value) - set(inner.__annotations__), key=str)
-        if extra:
-            return f"has the key {extra[0]!r}, which {describe(annotation)} does not declare"
-        missing = sorted(set(inner.__required_keys__) - set(value))
-        if missing:
-            return f"lacks the key {missing[0]!r} that {describe(annotation)} requires"
     if failure is not None:
-        return f"{what} cannot be written as {describe(annotation)}: {_without_path(failure)}"
-    if inner is Any or isinstance(origin, type) and not hasattr(origin, "__module__"):
-        return unwritable(value)
+        return f"{what}, which cannot be written as {describe(annotation)}: {_without_path(failure)}"
     return f"{what}, which does not come back the same as {describe(annotation)}"
 
 
@@ -149,7 +157,7 @@ def _parts(value: Any, annotation: Any) -> Iterator[tuple[str | int, Any, Any]]:
         elif issubclass(origin, tuple) and arguments and arguments[-1] is not ...:
             for index, (part, part_annotation) in enumerate(zip(value, arguments, strict=False)):
                 yield index, part, part_annotation
-        elif issubclass(origin, collections.abc.Iterable) and arguments:
+        elif issubclass(origin, collections.abc.Collection) and len(arguments) == 1:
             for index, part in enumerate(value):
                 yield index, part, arguments[0]
     elif isinstance(value, dict) and issubclass(origin, collections.abc.Mapping) and len(arguments) == 2:
@@ -168,6 +176,7 @@ def _field_parts(value: Any, cls: type, arguments: tuple[Any, ...]) -> Iterator[
         zip(getattr(cls, "__struct_fields__", ()), getattr(cls, "__struct_encode_fields__", ()), strict=False)
     )
     for name, hint in hints.items():
+        hint = unqualified(hint)
         hint = variables.get(hint, hint) if isinstance(hint, typing.TypeVar) else hint
         if isinstance(value, dict):
             key = encoded_names.get(name, name)

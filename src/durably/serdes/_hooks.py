@@ -14,22 +14,24 @@ def is_pydantic_model(cls: Any) -> bool:
 def to_json_hook(value: Any) -> Any:
     """Encoder hook: the JSON form of a value that msgspec has none for."""
     if is_pydantic_model(type(value)):
-        return msgspec.Raw(value.model_dump_json(by_alias=True, round_trip=True).encode())
-    raise TypeError(f"a {type(value).__qualname__} has no JSON form")
+        return msgspec.Raw(value.model_dump_json(by_alias=True, round_trip=True, warnings=False).encode())
+    raise TypeError(_remedy("write", type(value)))
 
 
 def to_builtins_hook(value: Any) -> Any:
     """The same for :func:`msgspec.to_builtins`."""
     if is_pydantic_model(type(value)):
-        return value.model_dump(mode="json", by_alias=True, round_trip=True)
-    raise TypeError(f"a {type(value).__qualname__} has no JSON form")
+        return value.model_dump(mode="json", by_alias=True, round_trip=True, warnings=False)
+    raise TypeError(_remedy("write", type(value)))
 
 
 def from_json_hook(cls: Any, value: Any) -> Any:
     """Decoder hook: an instance of a class that msgspec does not know, from its JSON form."""
     if is_pydantic_model(cls):
         return value if type(value) is cls else cls.model_validate_json(msgspec.json.encode(value))
+    raise TypeError(_remedy("read", cls))
+
+
+def _remedy(verb: str, cls: Any) -> str:
     name = getattr(cls, "__qualname__", None) or str(cls)
-    raise TypeError(
-        f"cannot read a {name}: make it a dataclass, a Pydantic model or a msgspec Struct, or pass a serdes"
-    )
+    return f"cannot {verb} a {name}: make it a dataclass, a Pydantic model or a msgspec Struct, or pass a serdes"

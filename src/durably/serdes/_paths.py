@@ -28,7 +28,9 @@ def format_path(path: Iterable[str | int]) -> str:
     for part in parts:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.isidentifier() or part == "...":
+        elif part == "...":
+            text += " ... "
+        elif part.isidentifier():
             text += f".{part}"
         else:
             text += f"[{part!r}]"

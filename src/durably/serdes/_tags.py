@@ -62,7 +62,7 @@ def _tag(value: Any, path: Path, parents: tuple[int, ...]) -> tuple[Any, bool]:
         return {"t": "D", "v": value.isoformat()}, True
     if isinstance(value, (list, tuple, dict)):
         if id(value) in parents:
-            raise BadValue(path, f"is a {type(value).__name__} that contains itself; record data without cycles")
+            raise BadValue(path, "contains itself; record data without cycles")
         if len(parents) >= MAX_DEPTH:
             raise BadValue(path, f"is nested more than {MAX_DEPTH} levels deep; flatten the value")
         parents = (*parents, id(value))
@@ -107,21 +107,21 @@ def unwritable(value: Any) -> str:
     cls = type(value)
     name = cls.__qualname__
     if isinstance(value, (set, frozenset)):
-        return f"is a {name}: annotate the function's return type (e.g. -> {name}[str]) to have it restored, or use a list"
+        return f"is of type {name}: annotate the function's return type (e.g. -> {name}[str]) to have it restored, or use a list"
     enum = sys.modules.get("enum")
     has_fields = any(
         hasattr(cls, marker)
         for marker in ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__", "__pydantic_core_schema__")
     )
     if has_fields or (enum is not None and isinstance(value, enum.Enum)) or cls.__module__ == "datetime":
-        return f"is a {name} ({excerpt(value)}): annotate the function's return type so that it can be restored"
+        return f"is of type {name} ({excerpt(value)}): annotate the function's return type so that it can be restored"
     if hasattr(value, "__await__"):
         if hasattr(value, "close"):
             value.close()  # or Python warns, later and elsewhere, that it was never awaited
-        return f"is a {name} that was not awaited: await it before returning"
+        return f"is of type {name} that was not awaited: await it before returning"
     if hasattr(value, "__next__"):
-        return f"is a {name}, which can be read only once: return list(...) of it"
-    return f"is a {name} ({excerpt(value)}), which has no recorded form: return plain data, or pass a serdes"
+        return f"is of type {name}, which can be read only once: return list(...) of it"
+    return f"is of type {name} ({excerpt(value)}), which has no recorded form: return plain data, or pass a serdes"
 
 
 # ---- reading ------------------------------------------------------------------------------------------

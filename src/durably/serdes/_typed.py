@@ -27,7 +27,6 @@ from ._tags import is_tagged, read_json, untag, write_tagged
 from ._untyped import FAILURES, IMMUTABLE, write_plain
 
 TAG_START: Final = '{"t":'
-_TAG_START: Final = TAG_START.encode()
 _RICH: Final = (datetime, date, Decimal, bytes, bytearray, UUID)
 
 _write: Final = msgspec.json.Encoder(enc_hook=to_json_hook).encode
@@ -61,34 +60,26 @@ class TypedCodec:
             if type(value) is self._same_type:
                 return data.decode(), value
             back = self._read(data)
-            if ((back == value) is True or self._is_same(value, back)) and not (
-                self._tagged and data.startswith(_TAG_START)
-            ):
-                return data.decode(), back
+            if (back == value) is True or same(value, back, self._loose):
+                text = data.decode()
+                if not self._looks_tagged(text):
+                    return text, back
         except FAILURES as error:
             failure = error
         return self._the_long_way(value, failure)
 
     def decode(self, text: str) -> Any:
         try:
-            if not (self._tagged and text.startswith(TAG_START)):
+            if not self._looks_tagged(text):
                 return self._read(text)
         except FAILURES:
             pass
         return self._decode_slowly(text)
 
-    def try_encode(self, value: Any) -> bool:
-        """Whether the value can be recorded."""
-        try:
-            self.round_trip(value)
-        except SerDesError:
-            return False
-        return True
+    def _looks_tagged(self, text: str) -> bool:
+        return self._tagged and text.startswith(TAG_START) and is_tagged(read_json(text))
 
     # ---- what the fast path leaves ----------------------------------------------------------------------
-
-    def _is_same(self, value: Any, back: Any) -> bool:
-        return same(value, back, self._loose)
 
     def _the_long_way(self, value: Any, failure: Exception | None) -> tuple[str, Any]:
         for builtin_types in (_RICH, ()) if self._tagged else ((),):
@@ -101,7 +92,7 @@ class TypedCodec:
                 else:
                     text = write_plain(value)
                 back = self._decode_slowly(text)
-                if self._is_same(value, back):
+                if same(value, back, self._loose):
                     return text, back
             except (SerDesError, BadValue, *FAILURES):
                 pass
@@ -177,16 +168,21 @@ def field_names(cls: type) -> tuple[str, ...] | None:
     return None if attributes is None else tuple(attribute.name for attribute in attributes)
 
 
+_QUALIFIERS: Final = (typing.Final, typing.ClassVar, typing.Required, typing.NotRequired)
+
+
+def unqualified(annotation: Any) -> Any:
+    """The annotation of a field without what says something about the field."""
+    while typing.get_origin(annotation) in _QUALIFIERS:
+        annotation = typing.get_args(annotation)[0]
+    return annotation
+
+
 def strip(annotation: Any) -> Any:
-    """An annotation without Annotated, NewType, Final, Required and their like around it."""
+    """An annotation without Annotated, NewType, aliases and qualifiers around it."""
     while True:
-        origin = typing.get_origin(annotation)
-        if origin is typing.Annotated or origin in (
-            typing.Final,
-            typing.ClassVar,
-            typing.Required,
-            typing.NotRequired,
-        ):
+        annotation = unqualified(annotation)
+        if typing.get_origin(annotation) is typing.Annotated:
             annotation = typing.get_args(annotation)[0]
         elif isinstance(annotation, typing.NewType):
             annotation = annotation.__supertype__

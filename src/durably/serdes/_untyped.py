@@ -8,14 +8,13 @@ for a datetime, a tuple or a dataclass reads back as something that is not equal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from ..exceptions import SerDesError
 from ._base import excerpt
-from ._hooks import to_json_hook
+from ._hooks import to_builtins_hook, to_json_hook
 from ._paths import BadValue
 from ._tags import is_tagged, read_json, untag, unwritable, write_tagged
 
@@ -31,16 +30,9 @@ FAILURES: Final = (TypeError, ValueError, OverflowError, RecursionError)
 
 
 class UntypedCodec:
-    """Plain JSON where that is enough, type tags where it is not.
+    """Plain JSON where that is enough, type tags where it is not."""
 
-    Parameters:
-        check: raises BadValue for a value of the wrong shape; for ``dict[str, Any]`` and its like.
-    """
-
-    __slots__ = ("_check",)
-
-    def __init__(self, check: Callable[[Any], None] | None = None) -> None:
-        self._check = check
+    __slots__ = ()
 
     def encode(self, value: Any) -> str:
         return self.round_trip(value)[0]
@@ -49,78 +41,55 @@ class UntypedCodec:
         cls = type(value)
         try:
             data = _write(value)
-            if self._check is None:
-                if cls in IMMUTABLE:
-                    return data.decode(), value
-            else:
-                self._check(value)
+            if cls in IMMUTABLE:
+                return data.decode(), value
             back = _read(data)
             if (back == value) is True and not (cls is dict and "t" in value and "v" in value):
                 return data.decode(), back
         except FAILURES:
             pass
-        except BadValue as bad:
-            raise SerDesError(f"cannot record the value: {bad}") from None
-        return self._with_tags(value)
-
-    def _with_tags(self, value: Any) -> tuple[str, Any]:
         try:
-            if self._check is not None:
-                self._check(value)
             text = write_tagged(value)
             return text, untag(read_json(text))
         except BadValue as bad:
             raise SerDesError(f"cannot record the value: {bad}") from None
-        except RecursionError:
-            raise SerDesError("cannot record the value: it is nested too deep; flatten it") from None
+        except (ValueError, RecursionError) as failure:
+            raise SerDesError(f"cannot record the value: {failure}") from None
 
     def decode(self, text: str) -> Any:
         value = _parse(text)
+        if type(value) is not dict or not is_tagged(value):
+            return value
         try:
-            if type(value) is dict and is_tagged(value):
-                value = untag(value)
-            if self._check is not None:
-                self._check(value)
+            return untag(value)
         except BadValue as bad:
             raise SerDesError(f"cannot read the recorded value: {bad}") from None
-        return value
 
 
 class PlainJsonCodec:
     """Plain JSON for other programs to read: every type in its usual JSON form, no tags."""
 
-    __slots__ = ("_check",)
-
-    def __init__(self, check: Callable[[Any], None] | None = None) -> None:
-        self._check = check
+    __slots__ = ()
 
     def encode(self, value: Any) -> str:
         try:
-            if self._check is not None:
-                self._check(value)
-            try:
-                data = _write_any(value)
-                # NaN would go as null, so what does not come back equal is looked at more closely.
-                if b"null" not in data or (_read(data) == value) is True:
-                    return data.decode()
-            except FAILURES:
-                pass
+            data = _write_any(value)
+            # NaN would go as null, so a text with a null in it is looked at more closely.
+            if b"null" not in data or (_read(data) == value) is True:
+                return data.decode()
+        except FAILURES:
+            pass
+        try:
             return write_plain(value)
         except BadValue as bad:
             raise SerDesError(f"cannot write the value as JSON: {bad}") from None
 
     def decode(self, text: str) -> Any:
-        value = _parse(text)
-        try:
-            if self._check is not None:
-                self._check(value)
-        except BadValue as bad:
-            raise SerDesError(f"the JSON does not fit: {bad}") from None
-        return value
+        return _parse(text)
 
     def round_trip(self, value: Any) -> tuple[str, Any]:
         text = self.encode(value)
-        return text, self.decode(text)
+        return text, _parse(text)
 
 
 def _parse(text: str) -> Any:
@@ -139,7 +108,7 @@ def write_plain(value: Any) -> str:
     import json
 
     try:
-        tree = msgspec.to_builtins(value, str_keys=True, enc_hook=to_json_hook)
+        tree = msgspec.to_builtins(value, str_keys=True, enc_hook=to_builtins_hook)
     except FAILURES as failure:
         raise _find_unwritable(value, failure) from None
     _refuse_nan(tree, ())
@@ -166,11 +135,11 @@ def _find_unwritable(value: Any, failure: Exception) -> BadValue:
     seen: list[int] = []
     while True:
         if id(value) in seen:
-            return BadValue(path, f"is a {type(value).__name__} that contains itself; record data without cycles")
+            return BadValue(path, "contains itself; record data without cycles")
         seen.append(id(value))
         for segment, part in _parts(value):
             try:
-                msgspec.to_builtins(part, str_keys=True, enc_hook=to_json_hook)
+                msgspec.to_builtins(part, str_keys=True, enc_hook=to_builtins_hook)
             except FAILURES as part_failure:
                 path, value, failure = (*path, segment), part, part_failure
                 break
