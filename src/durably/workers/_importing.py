@@ -12,6 +12,7 @@ fails the forgotten modules are put back, since their functions may still be ser
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -219,9 +220,15 @@ def _modules_below(root: Path) -> Iterator[tuple[str, ModuleType, Path]]:
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] == "durably":
             continue
-        path = file if file.startswith(prefix) else os.path.realpath(file)
+        directory, base = os.path.split(file)
+        path = os.path.join(_real(directory), base)
         if path.startswith(prefix) and _INSTALLED.isdisjoint(path[len(prefix) :].split(os.sep)):
             yield name, module, Path(path)
+
+
+@functools.cache
+def _real(directory: str) -> str:
+    return os.path.realpath(directory)
 
 
 def _distrust_bytecode(path: Path) -> None:
