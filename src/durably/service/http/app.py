@@ -61,7 +61,7 @@ class App:
     def __init__(self, service: ServicePort, bound_to: str | None, routes: Sequence[BaseRoute], ids: Ids) -> None:
         self._service = service
         self._bound_to = bound_to
-        self._pages = create_pages(service.functions, routes)
+        self._pages = create_pages(service, routes)
         self._ids = ids
         self._mailbox: Mailbox | None = None
         self._open_invokes: set[asyncio.Future[dict[str, Any]]] = set()

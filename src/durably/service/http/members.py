@@ -7,7 +7,7 @@ execution, or on how the service is configured, are the service's own business.
 Source: the ``lambda`` service model; a shape's name there stands beside each alias here.
 """
 
-from __future__ import annotations
+# No "from __future__ import annotations" here: TypedDict does not see Required inside a string.
 
 from typing import Annotated, Final, Required, TypedDict
 

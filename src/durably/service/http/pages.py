@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,10 +20,12 @@ from .routes import ROUTES
 
 __all__ = ["create_pages"]
 
-Functions = Callable[[], Mapping[str, FunctionSpec]]
+
+class HasFunctions(Protocol):
+    def functions(self) -> Mapping[str, FunctionSpec]: ...
 
 
-def create_pages(functions: Functions, routes: Sequence[BaseRoute]) -> Starlette:
+def create_pages(service: HasFunctions, routes: Sequence[BaseRoute]) -> Starlette:
     """The Starlette application for all that is not the API.
 
     ``GET /_durably/health`` tells that a durably service listens here, which version, and its functions' names;
@@ -32,11 +34,11 @@ def create_pages(functions: Functions, routes: Sequence[BaseRoute]) -> Starlette
 
     def health(_: Request) -> Response:
         return _response(
-            json_answer(200, {"Service": "durably", "Version": __version__, "Functions": sorted(functions())})
+            json_answer(200, {"Service": "durably", "Version": __version__, "Functions": sorted(service.functions())})
         )
 
     def describe(_: Request) -> Response:
-        return _response(json_answer(200, {"Functions": [_described(spec) for spec in functions().values()]}))
+        return _response(json_answer(200, {"Functions": [_described(spec) for spec in service.functions().values()]}))
 
     return Starlette(
         routes=[Route("/_durably/health", _soon(health)), Route("/_durably/functions", _soon(describe)), *routes],

@@ -72,17 +72,20 @@ def invoke_params(
     route: Route, target: str, query: bytes, headers: Mapping[bytes, bytes], body: bytes
 ) -> dict[str, Any]:
     """The parameters of Invoke, most of which travel in headers. Raises ApiError."""
-    found = {name: headers[header].decode("latin-1") for header, name in _INVOKE_HEADERS if header in headers}
+    found = {name: headers[header].decode("latin-1") for header, name in INVOKE_HEADERS if header in headers}
     qualifier = {name: value for name, value in _query(query, route).items() if name == "Qualifier"}
     members = _checked(route, {**found, **qualifier, route.target: target})
     if context := headers.get(b"x-amz-client-context"):
         members["ClientContext"] = _client_context(context)
     if body:
-        members["Payload"] = _json_text(body)
+        try:
+            members["Payload"] = body.decode()  # whether it is JSON, the service finds out
+        except UnicodeDecodeError as problem:
+            raise invalid_json(problem) from None
     return members
 
 
-_INVOKE_HEADERS: Final = (
+INVOKE_HEADERS: Final = (
     (b"x-amz-invocation-type", "InvocationType"),
     (b"x-amz-log-type", "LogType"),
     (b"x-amz-durable-execution-name", "DurableExecutionName"),
@@ -135,20 +138,10 @@ def _read_times(members: dict[str, Any], *names: str) -> None:
 
 
 def _client_context(header: bytes) -> str:
-    # Functions get the JSON text; only the header wraps it in base64.
     try:
-        text = base64.b64decode(header, validate=True)
-        msgspec.json.decode(text, type=dict[str, Any])
-        return text.decode()
+        msgspec.json.decode(base64.b64decode(header, validate=True), type=dict[str, Any])
+        return header.decode()
     except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ApiError(
             "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object."
         ) from None
-
-
-def _json_text(body: bytes) -> str:
-    try:
-        msgspec.json.decode(body)
-        return body.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise invalid_json(problem, "payload") from None

@@ -33,6 +33,26 @@ class PortInUse(CannotListen):
     """Another process listens there."""
 
 
+class _Server(uvicorn.Server):
+    """uvicorn asks ten times a second whether it should stop; this one is woken, and ticks once a second for Date."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._exit = asyncio.Event()
+
+    def exit_now(self) -> None:
+        """Stop serving. Call it on the loop; from elsewhere ``should_exit`` does the same within a second."""
+        self.should_exit = True
+        self._exit.set()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            try:
+                await asyncio.wait_for(self._exit.wait(), 1)
+            except TimeoutError:
+                pass
+
+
 class HttpServer:
     """The HTTP API of a service.
 
@@ -55,7 +75,7 @@ class HttpServer:
         self._app = create_app(service, bound_to=host, routes=routes)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._uvicorn: uvicorn.Server | None = None
+        self._uvicorn: _Server | None = None
 
     @property
     def url(self) -> str:
@@ -83,19 +103,23 @@ class HttpServer:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = _Server(config)
         self._thread = threading.Thread(
             target=self._run, args=(self._uvicorn, listener), name="durably-http", daemon=True
         )
         self._thread.start()
 
-    def _run(self, server: uvicorn.Server, listener: socket.socket) -> None:
+    def _run(self, server: _Server, listener: socket.socket) -> None:
         async def serve() -> None:
             self._loop = asyncio.get_running_loop()
             await server.serve(sockets=[listener])
 
         with listener:
             asyncio.run(serve())
+
+    def _wind_up(self, server: _Server) -> None:
+        self._app.hang_up()
+        server.exit_now()
 
     def stop(self) -> None:
         """Stop listening, answer open Invokes with an error, close all connections. Idempotent."""
@@ -105,7 +129,7 @@ class HttpServer:
         server.should_exit = True
         if self._loop is not None:
             try:
-                self._loop.call_soon_threadsafe(self._app.hang_up)
+                self._loop.call_soon_threadsafe(self._wind_up, server)
             except RuntimeError:
                 pass  # the loop has just ended by itself
         thread.join()

@@ -27,9 +27,9 @@ _JSON_NAMES: Final = {
 }
 
 
-def invalid_json(problem: object, what: str = "request body") -> ApiError:
+def invalid_json(problem: object) -> ApiError:
     """The answer to a body that is not JSON at all."""
-    return ApiError("InvalidRequestContentException", f"Could not parse {what} into json: {problem}")
+    return ApiError("InvalidRequestContentException", f"Could not parse request body into json: {problem}")
 
 
 class Body:
@@ -42,10 +42,11 @@ class Body:
     def parse(self, body: bytes) -> dict[str, Any]:
         """The members in ``body``. Raises ApiError."""
         try:
-            members: dict[str, Any] = self._decode(body or b"{}")
-            return members
-        except msgspec.ValidationError:
-            return self._second_look(body)
+            try:
+                members: dict[str, Any] = self._decode(body or b"{}")
+                return members
+            except msgspec.ValidationError:
+                return self._second_look(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise invalid_json(problem) from None
 
@@ -96,7 +97,8 @@ def _constraint(finding: str) -> str:
         if pattern.startswith(ENUM_MARK):
             values = pattern.removeprefix(ENUM_MARK).removeprefix("(?:").removesuffix(")").split("|")
             return f"Member must satisfy enum value set: [{', '.join(values)}]"
-        return f"Member must satisfy regular expression pattern: {pattern[3:-1]}"
+        shown = re.sub(r"\?P<\w+>", "", pattern[3:-1])
+        return f"Member must satisfy regular expression pattern: {shown}"
     if found := re.fullmatch(r"Expected `(\w+)`( of length)? (<=|>=) (\d+)", finding):
         measure = "length" if found[2] else "value"
         relation = "less" if found[3] == "<=" else "greater"
