@@ -216,7 +216,9 @@ class _RetryIf(Value):
 
     def __init__(self, strategy: Strategy, predicate: Predicate) -> None:
         if not callable(strategy) or not callable(predicate):
-            raise ValidationError(f"retry_if takes a strategy and a function of the error, not {strategy!r}, {predicate!r}")
+            raise ValidationError(
+                f"retry_if takes a strategy and a function of the error, not {strategy!r}, {predicate!r}"
+            )
         self._set(strategy=strategy, predicate=predicate)
 
     def __call__(self, error: Exception, attempts_made: int) -> RetryDecision:
@@ -246,7 +248,7 @@ def check_attempts(max_attempts: Any, *, optional: bool = False) -> None:
 
 def check_backoff_rate(rate: Any) -> None:
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 1 <= rate < float("inf"):
-        raise ValidationError(f"backoff_rate is {rate!r}, and must be a number of at least 1 (1 keeps the delay the same)")
+        raise ValidationError(f"backoff_rate is {rate!r}, and must be a number of at least 1 (1 keeps delays equal)")
 
 
 def check_jitter(jitter: Any) -> None:

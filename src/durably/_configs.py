@@ -66,7 +66,7 @@ def _check_callable(value: Any, field: str, example: str) -> None:
 
 
 def _check_retry_strategy(strategy: Any) -> None:
-    _check_callable(strategy, "retry_strategy", "RetryPresets.default() or create_retry_strategy(RetryStrategyConfig())")
+    _check_callable(strategy, "retry_strategy", "RetryPresets.default()")
     if isinstance(strategy, type):
         raise ValidationError(f"retry_strategy is the class {strategy.__name__}: pass an instance of it")
 

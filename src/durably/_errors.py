@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 OUR_MODULES: Final = ("durably", "aws_durable_execution_sdk_python.exceptions")
 """Where an ErrorType of ours may say it comes from: an execution begun under the official SDK can be finished here."""
 
+_SERDES_ERRORS: Final = tuple(f"{module}.SerDesError" for module in OUR_MODULES)
+
 MAX_MESSAGE_BYTES: Final = 32 * 1024
 MAX_DATA_BYTES: Final = 200 * 1024
 MAX_STACK_BYTES: Final = 32 * 1024
@@ -211,7 +213,7 @@ def operation_error(
         "stack_trace": None if recorded_lines is None else list(recorded_lines),
     }
     result: DurableOperationError | SerDesError
-    if recorded_type in (f"{module}.SerDesError" for module in OUR_MODULES):
+    if recorded_type in _SERDES_ERRORS:
         result = SerDesError(**values)
     else:
         result = cls(**values)

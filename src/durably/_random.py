@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ def random() -> float:
 
 
 @contextmanager
-def use(source: RandomSource) -> Iterator[None]:
+def use(source: RandomSource) -> Generator[None]:
     """Draw from ``source`` instead, until the block ends. For tests: not meant for several threads at once."""
     global _source
     before, _source = _source, source

@@ -180,9 +180,7 @@ class ExecutionError(UnrecoverableError):
 
     code = "EXECUTION_ERROR"
 
-    def __init__(
-        self, message: str, termination_reason: TerminationReason = TerminationReason.EXECUTION_ERROR
-    ) -> None:
+    def __init__(self, message: str, termination_reason: TerminationReason = TerminationReason.EXECUTION_ERROR) -> None:
         super().__init__(message, termination_reason)
 
 

@@ -113,7 +113,7 @@ def _unwrap(func: Any) -> Any:
 
 
 def _call_of(instance: Any) -> Any:
-    call = getattr(type(instance), "__call__", None)
+    call = getattr(type(instance), "__call__", None)  # noqa: B004 - the function itself is wanted
     return call if type(call) is FunctionType or hasattr(call, "__wrapped__") else None
 
 

@@ -6,8 +6,8 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any, Generic, Protocol, TypeVar
 
-from .._values import Value
-from ..exceptions import RetryableSerDesError, SerDesError
+from durably._values import Value
+from durably.exceptions import RetryableSerDesError, SerDesError
 
 T = TypeVar("T")
 

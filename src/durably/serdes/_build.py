@@ -6,7 +6,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ..exceptions import SerDesError
+from durably.exceptions import SerDesError
 from ._annotations import MISSING
 from ._base import Codec
 from ._hooks import is_pydantic_model

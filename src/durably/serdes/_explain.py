@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
-from ..exceptions import SerDesError
+from durably.exceptions import SerDesError
 from ._annotations import MISSING
 from ._base import excerpt
 from ._hooks import from_json_hook
 from ._paths import BadValue, Path
 from ._tags import unwritable
-from ._typed import describe, field_names, is_union, same, strip, unqualified
+from ._typed import describe, is_union, same, strip, unqualified
+from ._untyped import field_names
 
 _MSGSPEC_PATH = re.compile(r" - at `(?:key in )?[^`]*`(?: in `[^`]*`)?$")
 
@@ -171,8 +172,8 @@ def _field_parts(value: Any, cls: type, arguments: tuple[Any, ...]) -> Iterator[
     hints = _hints(cls)
     if not hints:
         return
-    variables = dict(zip(getattr(cls, "__parameters__", ()), arguments, strict=False))
-    encoded_names = dict(
+    variables: dict[Any, Any] = dict(zip(getattr(cls, "__parameters__", ()), arguments, strict=False))
+    encoded_names: dict[str, str] = dict(
         zip(getattr(cls, "__struct_fields__", ()), getattr(cls, "__struct_encode_fields__", ()), strict=False)
     )
     for name, hint in hints.items():

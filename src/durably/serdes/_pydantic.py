@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..exceptions import SerDesError
+from durably.exceptions import SerDesError
 from ._base import excerpt
 from ._paths import BadValue, format_path
 from ._tags import is_tagged, read_json, untag, write_tagged
@@ -27,7 +27,9 @@ class PydanticCodec:
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         except Exception as failure:
-            raise SerDesError(f"Pydantic has no codec for the annotation {describe(annotation)}: {failure}") from failure
+            raise SerDesError(
+                f"Pydantic has no codec for the annotation {describe(annotation)}: {failure}"
+            ) from failure
 
     def encode(self, value: Any) -> str:
         return self.round_trip(value)[0]
@@ -66,14 +68,18 @@ class PydanticCodec:
         except BadValue as bad:
             raise SerDesError(f"cannot read the recorded value: {bad}") from None
         except Exception as failure:
-            raise SerDesError(f"the JSON does not fit {describe(self.annotation)}: {self._reason(failure)}") from failure
+            raise SerDesError(
+                f"the JSON does not fit {describe(self.annotation)}: {self._reason(failure)}"
+            ) from failure
 
     def _reason(self, failure: Exception) -> str:
         errors: Any = getattr(failure, "errors", None)
         if not callable(errors):
             return str(failure)
-        found: list[Any] = list(errors())  # type: ignore[call-overload]
-        lines = [f"{format_path(error['loc'])}: {error['msg']}, got {excerpt(error.get('input'))}" for error in found[:5]]
+        found: list[Any] = list(errors())
+        lines = [
+            f"{format_path(error['loc'])}: {error['msg']}, got {excerpt(error.get('input'))}" for error in found[:5]
+        ]
         if len(found) > 5:
             lines.append(f"and {len(found) - 5} more")
         return "; ".join(lines)

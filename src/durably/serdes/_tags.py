@@ -19,6 +19,8 @@ from decimal import Decimal, DecimalException
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from ._base import excerpt
 from ._paths import BadValue, Path
 
@@ -29,13 +31,20 @@ _MAX_INT_BITS: Final = 13_000
 """Python refuses to write integers of more than about 4300 digits."""
 
 
+_write: Final = msgspec.json.Encoder().encode
+_read: Final = msgspec.json.Decoder().decode
+
+
 # ---- writing ------------------------------------------------------------------------------------------
 
 
 def write_tagged(value: Any) -> str:
     """The text of a value, with as few tags as restore its types. Raises BadValue."""
     node, _ = _tag(value, (), ())
-    return json.dumps(node, separators=(",", ":"))
+    try:
+        return _write(node).decode()
+    except UnicodeEncodeError:  # lone surrogates: JSON can spell them, UTF-8 cannot
+        return json.dumps(node, separators=(",", ":"))
 
 
 def _tag(value: Any, path: Path, parents: tuple[int, ...]) -> tuple[Any, bool]:
@@ -107,7 +116,7 @@ def unwritable(value: Any) -> str:
     cls = type(value)
     name = cls.__qualname__
     if isinstance(value, (set, frozenset)):
-        return f"is of type {name}: annotate the function's return type (e.g. -> {name}[str]) to have it restored, or use a list"
+        return f"is of type {name}: annotate the function's return type (e.g. -> {name}[str]), or use a list"
     enum = sys.modules.get("enum")
     has_fields = any(
         hasattr(cls, marker)
@@ -129,6 +138,12 @@ def unwritable(value: Any) -> str:
 
 def read_json(text: str) -> Any:
     """Plain JSON, and Python's own additions to it: NaN, Infinity and lone surrogates. Raises ValueError."""
+    try:
+        return _read(text)
+    except (msgspec.DecodeError, UnicodeError):
+        pass
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     try:
         return json.loads(text)
     except RecursionError:
@@ -163,7 +178,9 @@ def _untag(node: Any, path: Path = ()) -> Any:
     try:
         return _LEAVES[tag](value)
     except (ValueError, ArithmeticError, DecimalException, binascii.Error) as failure:
-        raise BadValue(path, f"has the type tag {tag!r}, and {excerpt(value)} cannot be read as one: {failure}") from None
+        raise BadValue(
+            path, f"has the type tag {tag!r}, and {excerpt(value)} cannot be read as one: {failure}"
+        ) from None
 
 
 def _datetime(text: str) -> datetime:

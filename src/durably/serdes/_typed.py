@@ -19,12 +19,12 @@ from uuid import UUID
 
 import msgspec
 
-from ..exceptions import SerDesError
+from durably.exceptions import SerDesError
 from ._base import excerpt
 from ._hooks import from_json_hook, to_builtins_hook, to_json_hook
 from ._paths import BadValue
 from ._tags import is_tagged, read_json, untag, write_tagged
-from ._untyped import FAILURES, IMMUTABLE, write_plain
+from ._untyped import FAILURES, IMMUTABLE, field_names, write_plain
 
 TAG_START: Final = '{"t":'
 _RICH: Final = (datetime, date, Decimal, bytes, bytearray, UUID)
@@ -136,16 +136,18 @@ def same(value: Any, back: Any, loose: bool = False) -> bool:
     """Whether a round trip kept everything, also for classes without ``==`` and for NaN."""
     if value is back:
         return True
-    cls = type(value)
+    cls: type[Any] = type(value)
     if cls is not type(back):
         if (back == value) is True:
             return True
-        if loose and isinstance(value, collections.abc.Sequence) and isinstance(back, list) and cls is not str:
-            value, cls = list(value), list
-        elif loose and isinstance(value, collections.abc.Mapping) and isinstance(back, dict):
-            value, cls = dict(value), dict
-        else:
+        if not loose:
             return False
+        # Declared as a Sequence or a Mapping, so a list or a dict in its stead keeps the promise.
+        if isinstance(back, list) and isinstance(value, collections.abc.Sequence) and not isinstance(value, str):
+            return same(list(value), back, loose)
+        if type(back) is dict and type(value) is not dict and isinstance(value, collections.abc.Mapping):
+            return same(dict(value), back, loose)
+        return False
     if isinstance(value, (float, Decimal)):
         return (back == value) is True or (math.isnan(value) and math.isnan(back))
     if isinstance(value, (list, tuple)):
@@ -156,16 +158,6 @@ def same(value: Any, back: Any, loose: bool = False) -> bool:
     if names is not None:
         return all(same(getattr(value, name, None), getattr(back, name, None), loose) for name in names)
     return (back == value) is True
-
-
-def field_names(cls: type) -> tuple[str, ...] | None:
-    """The fields of a class made of fields."""
-    for marker in ("__struct_fields__", "__pydantic_fields__", "model_fields", "__dataclass_fields__"):
-        names: Any = getattr(cls, marker, None)
-        if names is not None:
-            return tuple(names)
-    attributes: Any = getattr(cls, "__attrs_attrs__", None)
-    return None if attributes is None else tuple(attribute.name for attribute in attributes)
 
 
 _QUALIFIERS: Final = (typing.Final, typing.ClassVar, typing.Required, typing.NotRequired)

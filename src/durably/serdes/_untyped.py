@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..exceptions import SerDesError
+from durably.exceptions import SerDesError
 from ._base import excerpt
 from ._hooks import to_builtins_hook, to_json_hook
 from ._paths import BadValue
@@ -94,10 +94,6 @@ class PlainJsonCodec:
 
 def _parse(text: str) -> Any:
     try:
-        return _read(text)
-    except FAILURES:
-        pass
-    try:
         return read_json(text)
     except (TypeError, ValueError) as failure:
         raise SerDesError(f"this is not JSON: {excerpt(text)} ({failure})") from None
@@ -157,5 +153,14 @@ def _parts(value: Any) -> list[tuple[str | int, Any]]:
         return [(str(key), part) for key, part in value.items()]
     if isinstance(value, (list, tuple, set, frozenset)):
         return list(enumerate(value))
-    names = getattr(type(value), "__struct_fields__", None) or getattr(type(value), "__dataclass_fields__", ())
-    return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
+    return [(name, getattr(value, name)) for name in field_names(type(value)) or () if hasattr(value, name)]
+
+
+def field_names(cls: type) -> tuple[str, ...] | None:
+    """The fields of a class made of fields."""
+    for marker in ("__struct_fields__", "__pydantic_fields__", "model_fields", "__dataclass_fields__"):
+        names: Any = getattr(cls, marker, None)
+        if names is not None:
+            return tuple(names)
+    attributes: Any = getattr(cls, "__attrs_attrs__", None)
+    return None if attributes is None else tuple(attribute.name for attribute in attributes)
