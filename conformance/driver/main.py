@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from driver import environment, report
 
@@ -89,22 +89,23 @@ def service_for(functions: Path, place: Path, verbose: bool) -> Iterator[str]:
     """The embedded service with the handlers, in a process of its own, until the block ends; gives its URL."""
     (place / "logs").mkdir()
     program = [sys.executable, "-m", "driver.service", str(functions), "--place", str(place), "--region", REGION]
-    with open(os.devnull if not verbose else "/dev/stderr", "w") as said:
+    log = place / "service.log"
+    with log.open("w") as said:
         process = subprocess.Popen(
-            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, env=child_environment()
+            program,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if verbose else said,
+            text=True,
+            env=child_environment(),
         )
-        try:
-            yield _url(process.stdout)
-        finally:
-            process.communicate(timeout=60)  # closing its standard input asks it to stop
-
-
-def _url(said: IO[str] | None) -> str:
-    line = said.readline() if said else ""
-    if not line:
-        raise SystemExit("the service did not start; run again with -v to see why")
-    url: str = json.loads(line)["url"]
-    return url
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line:
+            raise SystemExit(f"{log.read_text()}the service did not start")
+        yield json.loads(line)["url"]
+    finally:
+        process.communicate(timeout=60)  # closing its standard input asks it to stop
 
 
 def run_official(

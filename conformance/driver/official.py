@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import io
 import json
 import sys
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -91,8 +92,8 @@ def say(line: str) -> None:
     print(line, file=sys.__stdout__, flush=True)
 
 
-def announced(total: int) -> Callable[..., Any]:
-    """The package's own validation of one requirement, with a line printed when it is done."""
+def announced(total: int, durations: dict[str, float]) -> Callable[..., Any]:
+    """The package's own validation of one requirement, with a line printed when it is done and its time taken."""
     validate_one, lock, done = validate.validate_description, threading.Lock(), iter(range(1, total + 1))
 
     def validate_and_announce(function: str, identifier: str, *rest: Any, **options: Any) -> Any:
@@ -101,6 +102,7 @@ def announced(total: int) -> Callable[..., Any]:
         seconds = time.monotonic() - started
         outcome = "passed" if result.passed else "optional failed" if result.optional else "FAILED"
         with lock:
+            durations[identifier] = seconds
             say(f"[{next(done):>3}/{total}] {identifier:<6} {outcome:<15} {function} ({seconds:.1f} s)")
             for error in () if result.passed else result.errors:
                 say(f"          {error}")
@@ -116,22 +118,23 @@ def runner_output(shown: bool) -> Iterator[None]:
         yield
 
 
-def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def run(arguments: argparse.Namespace) -> list[Mapping[str, Any]]:
     """Run the suites asked for and return the official report's results."""
     names = [function.name for function in template.functions(template.load(arguments.template), Path(), {})]
     install_seams(arguments, names)
     registry = load_extensions(app.TESTS_DIR)
     suites = arguments.suite or sorted(registry.suites)
-    demand(suites, registry.suites, f"suite in {app.TESTS_DIR}")
+    demand("suite", suites, registry.suites)
     requirements = registry.discover_requirements(suites)
-    demand(arguments.id or (), requirements, f"requirement in {', '.join(suites)} of {app.TESTS_DIR}")
+    demand("requirement", arguments.id or (), requirements)
     asked = set(arguments.id or requirements)
     app.parse_function_descriptions = narrowed(asked.__contains__)
     covered = app.parse_function_descriptions(str(arguments.template))
-    uncovered = sorted(asked - {identifier for _, identifier in covered})
+    uncovered = asked - {identifier for _, identifier in covered}
     if not covered:
-        return [_uncovered(identifier, requirements) for identifier in uncovered]
-    app.validate_description = announced(len(covered))
+        return report.by_id(_uncovered(identifier, requirements) for identifier in uncovered)
+    durations: dict[str, float] = {}
+    app.validate_description = announced(len(covered), durations)
     with tempfile.TemporaryDirectory() as scratch:
         base = Path(scratch) / "report"
         options = {
@@ -151,14 +154,17 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         if not produced.exists():
             raise SystemExit("the official runner ended without a report; run again with -v to see what it said")
         results: list[dict[str, Any]] = json.loads(produced.read_text())["results"]
+    for result in results:
+        result["duration_seconds"] = round(durations.get(result["id"], 0.0), 3)
     return report.by_id(result for result in results if result["id"] in asked)
 
 
-def demand(asked: Iterable[str], known: Iterable[str], kind: str) -> None:
-    """Refuse names that do not exist, telling which do."""
-    missing = sorted(set(asked) - set(known))
-    if missing:
-        raise SystemExit(f"{', '.join(missing)}: no such {kind}; there are {', '.join(sorted(known))}")
+def demand(kind: str, asked: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse names that do not exist, telling which come close, or all if they are few."""
+    for name in sorted(set(asked) - set(known)):
+        shown = sorted(known) if len(set(known)) <= 12 else difflib.get_close_matches(name, known)
+        hint = f"; there is {', '.join(shown)}" if shown else ""
+        raise SystemExit(f"no {kind} {name!r} in {app.TESTS_DIR}{hint}")
 
 
 def _uncovered(identifier: str, requirements: Any) -> dict[str, Any]:

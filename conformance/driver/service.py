@@ -6,6 +6,7 @@ Runs in the project's environment. Prints one line of JSON, ``{"url": ...}``, on
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -42,20 +43,17 @@ def serve(functions: list[dict[str, Any]], place: Path, region: str, processes: 
         region=region,
         on_log=lambda function, _request, moment, message: logs.write(function, moment, message),
     )
-    service = Service(SqliteStore(place / "executions.db"), workers, config=ServiceConfig(region=region))
-    server = HttpServer(service, port=0)
-    service.start()
-    try:
+    with contextlib.ExitStack() as running:
+        running.callback(workers.close)
+        service = running.enter_context(
+            Service(SqliteStore(place / "executions.db"), workers, config=ServiceConfig(region=region))
+        )
+        server = HttpServer(service, port=0)
+        running.callback(server.stop)
         server.start()
-        try:
-            workers.endpoint_url = server.url
-            print(json.dumps({"url": server.url}), flush=True)
-            sys.stdin.read()
-        finally:
-            server.stop()
-    finally:
-        workers.close()
-        service.close()
+        workers.endpoint_url = server.url
+        print(json.dumps({"url": server.url}), flush=True)
+        sys.stdin.read()
 
 
 def main() -> None:
