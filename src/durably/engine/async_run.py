@@ -253,6 +253,11 @@ class AsyncRun(Run):
         self._flushes.append((flush.seq, flush, future))
         await future
 
+    def refuse_if_ended(self) -> None:
+        if not self.recording:
+            # Tasks are being cancelled, and this one goes on with operations: it is cancelled again.
+            raise asyncio.CancelledError("the invocation has ended; nothing more is recorded in it")
+
     # ---- parking and the end ---------------------------------------------------------------------------------------
 
     async def _park(self, park: Park) -> None:
@@ -466,8 +471,9 @@ class AsyncRun(Run):
             await asyncio.wait((root, self._over), return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._stop()
+        failure = None if root.cancelled() else root.exception()  # asked for, or asyncio reports it as forgotten
         if self.verdict is not None:
-            raise SuspendExecution
+            raise SuspendExecution from failure
         if root.cancelled():
             raise asyncio.CancelledError("the handler cancelled itself")
         return root.result()
