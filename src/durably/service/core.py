@@ -432,6 +432,6 @@ def payload_refusal(payload: str, limit: int) -> ApiError | None:
         )
     try:
         msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeError) as failure:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as failure:
         return ApiError("InvalidRequestContentException", f"Could not parse request body into json: {failure}")
     return None

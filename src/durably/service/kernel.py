@@ -1,8 +1,11 @@
 """The embedded durable execution service: its threads, its door, and what it asks of a worker.
 
-One writer thread owns all state (see :mod:`~.core`). Any thread may hand it a command; it sleeps until there is one
-or until the next timer is due, never polling. ``start(thread=False)`` leaves the thread out: whoever owns the service
-then calls :meth:`Service.step`, with a :class:`~.clock.ManualClock` if time is to be virtual. It is the same machine.
+All state belongs to whoever holds the *turn* (see :mod:`~.core`). Commands are queued; normally the writer thread
+takes the turn and carries out all that is queued. It sleeps until the bell rings or the next timer is due, never
+polling. A thread that waits for its own checkpoint anyway (that is: one without a running event loop) takes the turn
+itself when it is free, which saves two switches of threads. ``start(thread=False)`` leaves the writer thread out:
+whoever owns the service then calls :meth:`Service.step`, with a :class:`~.clock.ManualClock` if time is to be
+virtual. It is the same machine.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
+from asyncio import _get_running_loop
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from durably.wire.api_errors import ApiError
@@ -60,8 +64,14 @@ class Service:
         self.config = config or ServiceConfig()
         self._clock = clock or SystemClock()
         self._ids = ids or RandomIds()
-        self._queue: SimpleQueue[Command | None] = SimpleQueue()
-        self._dispatcher = Dispatcher(self.config, self._clock, self._queue.put)
+        self._queue: deque[Command] = deque()
+        self._turn = threading.Lock()
+        self._bell = threading.Lock()
+        """Held but for the moment between being rung and being heard."""
+        self._bell.acquire()
+        self._asleep_until: int | None = 0
+        """When the writer wakes of its own accord (None: never); 0 while it is awake."""
+        self._dispatcher = Dispatcher(self.config, self._clock, self._enqueue)
         self._dispatcher.worker = worker
         env = Env(self.config, self._ids, self._resolve_chained)
         self._core = Core(store, self._clock, env, self._dispatcher.dispatch, self._dispatcher.call_chained)
@@ -105,26 +115,25 @@ class Service:
         if before != "running":
             return
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._queue.put(None)
+            self._ring()
             self._thread.join()
-        else:
-            self._drain_queue()
-        self._refuse_waiters()
-        self._core.store.close()
-
-    def _refuse_waiters(self) -> None:
+        with self._turn:
+            self._run_queued()
+            waiters, self._core.waiters = self._core.waiters, {}
+            self._core.store.close()
+            self._refuse_queued()
         refusal = ApiError("ServiceException", "the service was closed")
-        waiters, self._core.waiters = self._core.waiters, {}
         for waiting in waiters.values():
             for tell in waiting:
                 tell(refusal)
-        while True:
-            try:
-                command = self._queue.get_nowait()
-            except Empty:
-                return
-            if command is not None and command.reply is not None:
-                command.reply(refusal)
+
+    def _refuse_queued(self) -> None:
+        """Answer what came too late."""
+        while self._queue:
+            with suppress(IndexError):
+                command = self._queue.popleft()
+                if command.reply is not None:
+                    command.reply(ApiError("ServiceException", "the service was closed"))
 
     def attach(self, worker: Worker) -> None:
         """Set or replace the worker. Invocations that found none begin now."""
@@ -145,37 +154,51 @@ class Service:
     # ---- the writer --------------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        queue, core, clock = self._queue, self._core, self._clock
+        core, clock, queue = self._core, self._clock, self._queue
         while True:
-            wake = core.next_wake_ms()
-            batch: list[Command] = []
-            stop = False
-            try:
-                command = queue.get() if wake is None else queue.get(timeout=max(wake - clock.now_ms(), 0) / 1000)
-                while True:
-                    if command is None:
-                        stop = True
-                    else:
-                        batch.append(command)
-                    if len(batch) >= _BATCH or not queue.qsize():
-                        break
-                    command = queue.get_nowait()
-            except Empty:
-                pass
-            core.run(batch)
-            if stop:
-                self._drain_queue()
-                return
+            with self._turn:
+                self._run_queued()
+                core.run(())
+                # From here on whoever queues a command rings; what was queued before is seen below.
+                wake = self._asleep_until = core.next_wake_ms()
+            if not queue:
+                if self._state != "running":
+                    return
+                if wake is None:
+                    self._bell.acquire()
+                elif (left := wake - clock.now_ms()) > 0:
+                    self._bell.acquire(timeout=left / 1000)
+            self._asleep_until = 0
 
-    def _drain_queue(self) -> None:
-        while self._queue.qsize():
-            batch: list[Command] = []
-            while self._queue.qsize() and len(batch) < _BATCH:
-                with suppress(Empty):
-                    command = self._queue.get_nowait()
-                    if command is not None:
-                        batch.append(command)
-            self._core.run(batch)
+    def _ring(self) -> None:
+        with suppress(RuntimeError):  # it rings already
+            self._bell.release()
+
+    def _enqueue(self, command: Command) -> None:
+        self._queue.append(command)
+        if self._asleep_until != 0:
+            self._ring()
+
+    def _run_queued(self) -> None:
+        """Carry out all that is queued, one batch after the other. Needs the turn."""
+        queue = self._queue
+        while queue:
+            self._core.run([queue.popleft() for _ in range(min(len(queue), _BATCH))])
+
+    def _run_mine(self) -> None:
+        """Take the turn, if it is free, for one batch."""
+        if not self._turn.acquire(blocking=False):
+            return  # whoever has it looks at the queue again before giving it up
+        queue, core = self._queue, self._core
+        try:
+            if queue and self._state == "running":
+                core.run([queue.popleft() for _ in range(min(len(queue), _BATCH))])
+            wake = core.next_wake_ms()
+        finally:
+            self._turn.release()
+        asleep = self._asleep_until
+        if asleep != 0 and (queue or (wake is not None and (asleep is None or wake < asleep))):
+            self._ring()
 
     def step(self, timeout: float | None = 0.0) -> bool:
         """Carry out what has been handed in and what is due; the thread of a service started with ``thread=False``.
@@ -187,21 +210,18 @@ class Service:
             whether there was anything to do.
         """
         due = self._core.next_wake_ms()
-        batch: list[Command] = []
-        try:
-            if not self._queue.qsize() and (due is None or due > self._clock.now_ms()):
-                if timeout == 0:
-                    return False
-                command = self._queue.get(timeout=timeout)
-                if command is not None:
-                    batch.append(command)
-            while self._queue.qsize() and len(batch) < _BATCH:
-                command = self._queue.get_nowait()
-                if command is not None:
-                    batch.append(command)
-        except Empty:
-            return False
-        self._core.run(batch)
+        queue = self._queue
+        if not queue and (due is None or due > self._clock.now_ms()):
+            if timeout == 0:
+                return False
+            self._asleep_until = due
+            if not queue:
+                self._bell.acquire(timeout=-1 if timeout is None else timeout)
+            self._asleep_until = 0
+            if not queue:
+                return False
+        with self._turn:
+            self._core.run([queue.popleft() for _ in range(min(len(queue), _BATCH))])
         return True
 
     def drain(self) -> None:
@@ -243,8 +263,20 @@ class Service:
         client_token: str | None,
         reply: Callable[[CheckpointResponse | ApiError], None],
     ) -> None:
-        """CheckpointDurableExecution for a function in this process."""
-        self._put(Command(self._fast_checkpoint, (arn, token, updates, client_token), reply))
+        """CheckpointDurableExecution for a function in this process.
+
+        ``reply`` may be called before this returns, when the caller's thread is not an event loop's.
+        """
+        command = Command(self._fast_checkpoint, (arn, token, updates, client_token), reply)
+        if self._thread is None or _get_running_loop() is not None:
+            self._put(command)
+        elif self._state == "running":
+            self._queue.append(command)
+            self._run_mine()
+            if self._state != "running":
+                self._refuse_late()
+        else:
+            self._put(command)
 
     def submit_get_state(
         self,
@@ -262,9 +294,14 @@ class Service:
             assert command.reply is not None
             command.reply(ApiError("ServiceException", f"the service is {self._state}, not running"))
             return
-        self._queue.put(command)
-        if self._state == "closed" and (self._thread is None or not self._thread.is_alive()):
-            self._refuse_waiters()
+        self._enqueue(command)
+        if self._state != "running":
+            self._refuse_late()
+
+    def _refuse_late(self) -> None:
+        """The service was closed while a command was handed in; nobody may be left to take it."""
+        if self._thread is None or not self._thread.is_alive():
+            self._refuse_queued()
 
     def call(self, action: str, **params: Any) -> dict[str, Any]:
         """Ask and wait for the answer. Raises ApiError."""

@@ -3,8 +3,8 @@
 A store keeps, for each execution, a *journal*: one row for every command that changed it, holding the history events
 the command appended, the operations it changed (whole, in their new form) and the execution's small head (token
 chain, running invocation, counters). The newest head and the newest form of each operation are the execution. So one
-checkpoint writes one row at the end of one tree, which is all that a commit has to put on the disk, and what a reader
-finds is always exactly one committed state. Beside the journal there is one index row per execution, written when it
+checkpoint writes one row, which is all that a commit has to put on the disk, and what a reader finds is always exactly
+one committed state. Beside the journal there is one index row per execution, written when it
 starts, ends, pauses and resumes.
 
 All methods are called from one thread, but for :meth:`Store.close`.
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MAX_REVISION = 1 << 24
-"""Journal rows of one execution. A checkpoint that would pass it is refused."""
+"""Journal rows of one execution. A checkpoint that would pass it is refused: no replay could carry so much."""
 
 
 class StoreError(Exception):

@@ -1,7 +1,8 @@
 """A store in one SQLite file: stdlib sqlite3, WAL, ``synchronous=FULL``.
 
-A journal row's id is its execution's key and its revision in one integer, so that the rows of an execution lie
-together, a checkpoint is one insert into one tree, and no second index has to be kept.
+Journal rows lie in the order in which they were written, whatever execution they belong to, and a small index leads
+from an execution to its rows. So the commit of a hundred executions' checkpoints writes the few pages at the end of
+the table and of the index, not one page for each execution (measured: a quarter of the time).
 
 The connection locks the file exclusively for as long as it is open (``locking_mode=EXCLUSIVE``). That keeps a second
 service out, saves the locking of each transaction, and ends with the process, however it ends.
@@ -22,8 +23,6 @@ __all__ = ["SqliteStore"]
 _APPLICATION_ID: Final = 0x44524259
 """``DRBY``, in the file's header: this is a durably store."""
 
-_SHIFT: Final = 24
-
 # Each entry brings a file from the version that is its position to the next. Never change one that was released.
 _MIGRATIONS: Final[tuple[str, ...]] = (
     """
@@ -36,13 +35,15 @@ _MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX executions_open ON executions(key) WHERE end_ms IS NULL;
     CREATE INDEX executions_purge ON executions(purge_ms) WHERE purge_ms IS NOT NULL;
     CREATE TABLE journal(
-        id INTEGER PRIMARY KEY, events BLOB NOT NULL, operations BLOB NOT NULL, head BLOB NOT NULL
+        id INTEGER PRIMARY KEY, execution INTEGER NOT NULL, revision INTEGER NOT NULL,
+        events BLOB NOT NULL, operations BLOB NOT NULL, head BLOB NOT NULL
     );
+    CREATE UNIQUE INDEX journal_by_execution ON journal(execution, revision);
     """,
 )
 
 _INDEX_COLUMNS: Final = "key, id, arn, function, version, name, status, start_ms, end_ms, purge_ms"
-_INSERT: Final = "INSERT INTO journal(id, events, operations, head) VALUES(?, ?, ?, ?)"
+_INSERT: Final = "INSERT INTO journal(execution, revision, events, operations, head) VALUES(?, ?, ?, ?, ?)"
 _PUT_INDEX: Final = (
     f"INSERT INTO executions({_INDEX_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT(key) DO UPDATE SET status = excluded.status, end_ms = excluded.end_ms, purge_ms = excluded.purge_ms"
@@ -113,18 +114,16 @@ class SqliteStore:
         journal = batch.journal
         if len(journal) == 1 and not batch.executions and not batch.deleted:
             row = journal[0]
-            db.execute(_INSERT, (row.key << _SHIFT | row.revision, row.events, row.operations, row.head))
+            db.execute(_INSERT, (row.key, row.revision, row.events, row.operations, row.head))
             return
         db.execute("BEGIN IMMEDIATE")
         try:
             for key in batch.deleted:
-                db.execute("DELETE FROM journal WHERE id BETWEEN ? AND ?", _span(key))
+                db.execute("DELETE FROM journal WHERE execution = ?", (key,))
                 db.execute("DELETE FROM executions WHERE key = ?", (key,))
             if batch.executions:
                 db.executemany(_PUT_INDEX, [_index_values(entry) for entry in batch.executions])
-            db.executemany(
-                _INSERT, [(row.key << _SHIFT | row.revision, row.events, row.operations, row.head) for row in journal]
-            )
+            db.executemany(_INSERT, [(row.key, row.revision, row.events, row.operations, row.head) for row in journal])
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
@@ -177,27 +176,25 @@ class SqliteStore:
 
     def load(self, key: int) -> tuple[list[bytes], bytes, int] | None:
         rows = self._connection.execute(
-            "SELECT id, operations FROM journal WHERE id BETWEEN ? AND ? ORDER BY id", _span(key)
+            "SELECT id, revision, operations FROM journal WHERE execution = ? ORDER BY revision", (key,)
         ).fetchall()
         if not rows:
             return None
-        last = rows[-1][0]
+        last, revision, _ = rows[-1]
         head = self._connection.execute("SELECT head FROM journal WHERE id = ?", (last,)).fetchone()[0]
-        return [row[1] for row in rows if row[1]], head, last & ((1 << _SHIFT) - 1)
+        return [row[2] for row in rows if row[2]], head, revision
 
     def events(self, key: int, revision: int, limit: int, *, descending: bool) -> list[tuple[int, bytes]]:
-        low, high = _span(key)
-        start = low | min(revision, (1 << _SHIFT) - 1)
-        span, order = ((low, start), "DESC") if descending else ((start, high), "ASC")
-        rows = self._connection.execute(
-            f"SELECT id, events FROM journal WHERE id BETWEEN ? AND ? AND events <> x'' ORDER BY id {order} LIMIT ?",
-            (*span, limit),
-        )
-        return [(row[0] - low, row[1]) for row in rows]
+        compare, order = ("<=", "DESC") if descending else (">=", "ASC")
+        return self._connection.execute(
+            f"SELECT revision, events FROM journal WHERE execution = ? AND revision {compare} ? AND events <> x'' "
+            f"ORDER BY revision {order} LIMIT ?",
+            (key, revision, limit),
+        ).fetchall()
 
     def open_executions(self) -> Iterable[tuple[int, bytes]]:
         return self._connection.execute(
-            f"SELECT key, (SELECT head FROM journal WHERE id < ((key + 1) << {_SHIFT}) ORDER BY id DESC LIMIT 1) "
+            "SELECT key, (SELECT head FROM journal WHERE execution = key ORDER BY revision DESC LIMIT 1) "
             "FROM executions WHERE end_ms IS NULL ORDER BY key"
         ).fetchall()
 
@@ -211,10 +208,6 @@ class SqliteStore:
             (now_ms, limit),
         )
         return [row[0] for row in rows]
-
-
-def _span(key: int) -> tuple[int, int]:
-    return key << _SHIFT, (key + 1 << _SHIFT) - 1
 
 
 def _index_values(entry: ExecutionIndex) -> tuple[Any, ...]:
