@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from durably.service.http import HttpServer
 from durably.service.kernel import Service
+from durably.service.ports import FunctionSpec
 from durably.service.store.memory import MemoryStore
 
 from .contract import check_answer
@@ -55,10 +56,29 @@ def service(worker: ScriptedWorker) -> Iterator[Service]:
     service.close()
 
 
+class Stage:
+    """Hands requests to the service of the running test, so that one server can serve them all in turn."""
+
+    service: Service
+
+    def submit(self, *request: Any) -> None:
+        self.service.submit(*request)
+
+    def functions(self) -> Mapping[str, FunctionSpec]:
+        return self.service.functions()
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[tuple[Stage, HttpServer]]:
+    stage = Stage()
+    with HttpServer(stage, port=0) as server:
+        yield stage, server
+
+
 @pytest.fixture
-def server(service: Service) -> Iterator[HttpServer]:
-    with HttpServer(service, port=0) as server:
-        yield server
+def server(stage: tuple[Stage, HttpServer], service: Service) -> HttpServer:
+    stage[0].service = service
+    return stage[1]
 
 
 @pytest.fixture
@@ -87,10 +107,8 @@ def make_client(server: HttpServer) -> Iterator[Callable[..., Any]]:
 
 def _check(operation_model: Any, response_dict: Any, **_: Any) -> None:
     body = response_dict["body"]
-    body = body if isinstance(body, bytes) else None
-    if body is None:  # Invoke's payload is a stream, which its caller reads
-        assert response_dict["headers"]["x-amzn-requestid"]
-        return
+    if not isinstance(body, bytes):
+        body = b""  # Invoke's payload is a stream, which the test reads
     check_answer(operation_model, response_dict["status_code"], response_dict["headers"], body)
 
 

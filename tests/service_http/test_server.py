@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -18,6 +18,13 @@ from durably.service.http import CannotListen, HttpServer, PortInUse
 from durably.service.kernel import Service
 
 from .scripted import ScriptedWorker
+
+
+@pytest.fixture
+def server(service: Service) -> Iterator[HttpServer]:
+    """One that the test may stop."""
+    with HttpServer(service, port=0) as server:
+        yield server
 
 
 def test_health(raw: Callable[..., Any]) -> None:
