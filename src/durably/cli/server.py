@@ -1,0 +1,184 @@
+"""What ``durably dev`` starts and stops: service, HTTP server, worker, watcher and log, in the right order.
+
+The port is decided before the user's code is imported, since a boto3 client made at import must find the endpoint in
+the environment; the worker is attached last, so that what recovery starts finds the HTTP API up.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from durably._version import __version__
+
+from .dev import load, store_for
+from .failures import CannotServe, Failure
+from .log import EventLog
+from .terminal import clean
+
+__all__ = ["Server"]
+
+_QUIET: Final = ("watchfiles", "botocore", "boto3", "urllib3", "asyncio", "uvicorn")
+
+
+class Server:
+    """Parameters as the command's."""
+
+    def __init__(self, target: str, host: str, port: int, store: str | None, workers: int | None, json_: bool) -> None:
+        self._target = target
+        self._host = host
+        self._port = port
+        self._store = store
+        self._workers = workers
+        self._json = json_
+        self._closers: list[Any] = []
+        self._worker: Any = None
+        self._serving = False
+        self._service: Any = None
+
+    def start(self, *, reload: bool) -> None:
+        from durably.service.http.server import CannotListen, HttpServer
+        from durably.service.kernel import Service
+        from durably.service.store.base import StoreError
+
+        _set_up_logging()
+        port = self._port or _free_port(self._host)
+        url_host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)
+        url = f"http://{url_host}:{port}"
+        _set_environment(url)
+        app = load(self._target)
+        store, self._store_name = store_for(self._store, self._target)
+        service = Service(store)
+        self._service = service
+        log = EventLog(
+            as_json=self._json,
+            options="" if port == 9014 else f" --endpoint-url {url}",
+            history=lambda arn: _history(service, arn),
+        )
+        service.subscribe(log.listener)
+        try:
+            service.start()
+        except StoreError as exc:
+            raise CannotServe(f"{exc}") from exc
+        self._closers += [log.close, service.close]
+        server = HttpServer(service, self._host, port)
+        try:
+            server.start()
+        except CannotListen as exc:
+            raise CannotServe(f"{exc}.") from exc
+        self._closers.append(server.stop)
+        self._worker = self._make_worker(app, service, url, log)
+        self._closers.append(self._worker.close)
+        self._announce(app, url, log)
+        log.start()
+        service.attach(self._worker)
+        self._serving = True
+        if reload:
+            from durably.workers.watch import watch
+
+            self._closers.append(watch(app, lambda changed: self._reload(changed, log)).close)
+
+    def stop(self) -> None:
+        """Release everything, last come first gone. Says how to go on."""
+        serving, self._serving = self._serving, False
+        closers, self._closers = self._closers, []
+        for close in reversed(closers):
+            close()
+        if serving and not self._json:
+            again = "" if self._store == ":memory:" else " Unfinished executions continue when you start it again."
+            click.echo(f"Stopped.{again}")
+
+    def _make_worker(self, app: Any, service: Any, url: str, log: EventLog) -> Any:
+        if self._workers is not None:
+            from durably.workers.runtime_api import LambdaWorkers
+
+            return LambdaWorkers(app, endpoint_url=url, concurrency=self._workers, on_log=log.worker_message)
+        from durably.client.in_process import InProcessClient
+        from durably.workers.in_process import InProcessWorker
+
+        return InProcessWorker(app.functions, client_factory=lambda: InProcessClient(service))
+
+    def _reload(self, changed: frozenset[Path], log: EventLog) -> Any:
+        try:
+            app = load(self._target)
+        except Failure as exc:
+            log.say("reload", f"failed, still serving the code from before: {exc.message}\n{exc.remedy}", bad=True)
+            return None
+        self._worker.replace(app if self._workers is not None else app.functions)
+        names = ", ".join(sorted(path.name for path in changed)[:3])
+        log.say("reload", f"{names} changed; serving {', '.join(app.functions)}")
+        return app
+
+    def _announce(self, app: Any, url: str, log: EventLog) -> None:
+        if self._json:
+            log.emit(
+                {
+                    "Event": "Serving",
+                    "Url": url,
+                    "Store": self._store_name,
+                    "Functions": list(app.functions),
+                    "Pid": os.getpid(),
+                }
+            )
+            return
+        click.echo(f"{click.style('durably', bold=True)} {__version__}  {click.style(url, fg='cyan')}")
+        click.echo(f"  store      {self._store_name}")
+        for number, (name, function) in enumerate(app.functions.items()):
+            kind = "" if function.spec.durable else "  (not durable)"
+            click.echo(f"  {'functions' if number == 0 else '         '}  {clean(name)}{kind}")
+        durable = [name for name, function in app.functions.items() if function.spec.durable]
+        first = (durable or list(app.functions))[0]
+        where = "" if url == "http://127.0.0.1:9014" else f" --endpoint-url {url}"
+        click.echo(f"Start one:  durably invoke{where} {first} '{{}}'      Stop: Ctrl-C")
+
+
+def _history(service: Any, arn: str) -> Iterator[Any]:
+    marker: str | None = None
+    while True:
+        page = service.call("GetDurableExecutionHistory", DurableExecutionArn=arn, MaxItems=1000, Marker=marker)
+        yield from page["Events"]
+        marker = page.get("NextMarker")
+        if not marker:
+            return
+
+
+def _set_environment(url: str) -> None:
+    """Let boto3 clients made by the functions find this service, without touching what is set."""
+    defaults = {
+        "AWS_ENDPOINT_URL_LAMBDA": url,
+        "AWS_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
+        "AWS_DEFAULT_REGION": os.environ.get("AWS_REGION", "us-east-1"),
+    }
+    home = Path.home() / ".aws"
+    signed_in = any(name in os.environ for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"))
+    if not signed_in and not (home / "credentials").exists() and not (home / "config").exists():
+        # Without any, boto3 refuses to send; this service does not look at them.
+        defaults |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def _set_up_logging() -> None:
+    """Show what functions log. Handlers that the user's code installs are left alone."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _free_port(host: str) -> int:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+            port: int = probe.getsockname()[1]
+            return port
+    except OSError as exc:
+        raise CannotServe(
+            f"cannot listen on {host}: {exc.strerror or exc}.", "Give an address of this machine."
+        ) from exc
