@@ -34,8 +34,8 @@ _MODULE_NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages", "node_modules"})
 _RECENT_SECONDS: Final = 3
 
-_hosts: dict[Path, frozenset[int]] = {}
-"""By import root: the modules (by identity) that were there before the first load from it."""
+_hosts: dict[Path, dict[int, ModuleType]] = {}
+"""By import root: the modules, by identity, that were there before the first load from it."""
 
 
 class LoadError(Exception):
@@ -162,7 +162,7 @@ def _first_on_path(directory: Path) -> Generator[None, None, None]:
 
 def import_target(target: Target) -> ModuleType:
     """The freshly imported module of ``target``."""
-    _hosts.setdefault(target.root, frozenset(map(id, sys.modules.values())))
+    _hosts.setdefault(target.root, {id(module): module for module in sys.modules.values()})
     forgotten = _forget(target)
     root = str(target.root)
     if root in sys.path:
@@ -188,7 +188,7 @@ def import_target(target: Target) -> ModuleType:
 
 def source_files(module: ModuleType, root: Path) -> tuple[Path, ...]:
     """The files of ``module`` and of all else that was imported from below ``root``."""
-    host = _hosts.get(root, frozenset())
+    host = _hosts.get(root, {})
     files = {path for _, loaded, path in _modules_below(root) if id(loaded) not in host}
     own = getattr(module, "__file__", None)
     return tuple(sorted(files | ({Path(own).resolve()} if own else set())))
@@ -202,28 +202,34 @@ def _forget(target: Target) -> dict[str, ModuleType]:
         if id(module) not in host or name == target.module:
             dropped[name] = sys.modules.pop(name)
             _distrust_bytecode(path)
-    for root in _hosts:
-        if root != target.root:
-            for name, module, _ in list(_modules_below(root)):
-                if id(module) not in _hosts[root] and _provided_by(target.root, name.partition(".")[0]):
-                    dropped[name] = sys.modules.pop(name)
+    # Another app's helpers.py must not stand in for this one's.
+    provided = {item.stem for item in target.root.iterdir() if item.suffix == ".py" or item.is_dir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in provided]:
+        file = _file(name)
+        if file and any(_below(root, file) and id(sys.modules[name]) not in known for root, known in _hosts.items()):
+            dropped[name] = sys.modules.pop(name)
     return dropped
 
 
-def _provided_by(root: Path, top: str) -> bool:
-    return (root / f"{top}.py").is_file() or (root / top).is_dir()
-
-
 def _modules_below(root: Path) -> Iterator[tuple[str, ModuleType, Path]]:
-    prefix = str(root) + os.sep
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] == "durably":
-            continue
-        directory, base = os.path.split(file)
-        path = os.path.join(_real(directory), base)
-        if path.startswith(prefix) and _INSTALLED.isdisjoint(path[len(prefix) :].split(os.sep)):
-            yield name, module, Path(path)
+        file = _file(name)
+        if file and _below(root, file):
+            yield name, module, Path(file)
+
+
+def _file(name: str) -> str | None:
+    """The file of a module that may be an app's."""
+    file = getattr(sys.modules[name], "__file__", None)
+    if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] == "durably":
+        return None
+    directory, base = os.path.split(file)
+    return os.path.join(_real(directory), base)
+
+
+def _below(root: Path, file: str) -> bool:
+    prefix = str(root) + os.sep
+    return file.startswith(prefix) and _INSTALLED.isdisjoint(file[len(prefix) :].split(os.sep))
 
 
 @functools.cache

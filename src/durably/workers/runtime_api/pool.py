@@ -14,7 +14,8 @@ from typing import Final, Protocol
 
 from durably.service.ports import InvocationResult
 
-from .process import Job, Launch, WorkerProcess
+from .process import WorkerProcess
+from .roles import Job, Launch
 
 __all__ = ["FunctionPool", "Hall"]
 
@@ -121,7 +122,7 @@ class FunctionPool:
         for process in list(self._processes):
             process.kill()
 
-    # ---- process.Owner ------------------------------------------------------------------------------------
+    # ---- roles.Owner ------------------------------------------------------------------------------------
 
     def ready(self, process: WorkerProcess) -> None:
         if process.retiring:

@@ -9,7 +9,9 @@ what it wrote is then in the pipes and belongs to the invocation it was running.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,68 +21,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from durably.service.ports import Invocation, InvocationResult
+from durably.service.ports import InvocationResult
 from durably.workers import _errors
 from durably.workers._json import is_json
 
 from .http import MAX_RESPONSE_BYTES, Connection
 from .messages import ReportedError, invocation_headers, read_error
 from .output import Channel, Frames, Lines, Tail
+from .roles import Job, Launch, Owner
 
-__all__ = ["Job", "Launch", "Owner", "WorkerProcess"]
+__all__ = ["WorkerProcess"]
 
 _CHILD: Final = str(Path(__file__).with_name("child.py"))
 
 
-class Job:
-    """An invocation on its way through the workers."""
-
-    __slots__ = ("done", "invocation", "queued")
-
-    def __init__(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
-        self.invocation = invocation
-        self.done = done
-        self.queued = time.monotonic()
-
-
-class Launch(Protocol):
-    """How to start a process of one function."""
-
-    @property
-    def command(self) -> list[str]: ...
-
-    @property
-    def cwd(self) -> Path: ...
-
-    @property
-    def init_timeout(self) -> float: ...
-
-    @property
-    def timeout_seconds(self) -> float | None: ...
-
-    def environment(self, runtime_api: str, log_fd: int) -> dict[str, str]: ...
-
-    def now_ms(self) -> int: ...
-
-
-class Owner(Protocol):
-    def ready(self, process: WorkerProcess) -> None:
-        """It asks for an invocation."""
-        ...
-
-    def ended(self, process: WorkerProcess, init_failure: InvocationResult | None) -> None:
-        """It is gone, and its invocation answered. ``init_failure``: it never asked for one."""
-        ...
-
-    def finished(self, job: Job, result: InvocationResult) -> None: ...
-
-    def log(self, request_id: str | None, timestamp_ms: int, message: str) -> None: ...
-
-
 class WorkerProcess:
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, launch: Launch) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner[WorkerProcess], launch: Launch) -> None:
         self._loop = loop
         self._owner = owner
         self._launch = launch
@@ -112,15 +70,18 @@ class WorkerProcess:
             port: int = self._server.sockets[0].getsockname()[1]
             self._spawn(f"127.0.0.1:{port}")
         except OSError as exc:
-            what = f"Could not start {self._launch.command[0]!r} in {self._launch.cwd}: {exc}."
+            program = self._launch.command[1]
+            what = f"Could not start {program!r} in {self._launch.cwd}: {exc.strerror or exc}."
             self._end(_errors.unavailable("Runtime.InvalidEntrypoint", what))
 
     def _spawn(self, runtime_api: str) -> None:
         lines, frames = self._channels
+        environment = self._launch.environment(runtime_api, frames.write_end)
+        self._check_program(environment.get("PATH"))
         self._process = subprocess.Popen(
             [sys.executable, _CHILD, str(os.getpid()), *self._launch.command],
             cwd=self._launch.cwd,
-            env=self._launch.environment(runtime_api, frames.write_end),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=lines.write_end,
             stderr=lines.write_end,
@@ -132,6 +93,15 @@ class WorkerProcess:
             self._loop.add_reader(channel.read_end, self._readable, channel)
         self._watch_exit(self._process)
         self._timer = self._loop.call_later(self._launch.init_timeout, self._init_timed_out)
+
+    def _check_program(self, path: str | None) -> None:
+        """A program that cannot be started is told of here: past the fork it would be a mere exit status."""
+        kind, program, *_ = self._launch.command
+        if (
+            kind == "--"
+            and shutil.which(self._launch.cwd / program if os.sep in program else program, path=path) is None
+        ):
+            raise FileNotFoundError(errno.ENOENT, "no such program")
 
     def _watch_exit(self, process: subprocess.Popen[bytes]) -> None:
         if hasattr(os, "pidfd_open"):

@@ -26,7 +26,8 @@ from durably.workers.loader import LoadedApp, load_functions
 
 from .environment import Surroundings, process_environment
 from .pool import FunctionPool
-from .process import Job, Launch, WorkerProcess
+from .process import WorkerProcess
+from .roles import Job, Launch
 
 __all__ = ["LambdaWorkers", "LogListener", "RuntimeFunction"]
 
@@ -266,7 +267,7 @@ class LambdaWorkers:
 
 
 class _Launch:
-    """See :class:`~.process.Launch`."""
+    """See :class:`~.roles.Launch`."""
 
     def __init__(self, function: RuntimeFunction, workers: LambdaWorkers) -> None:
         self._function = function

@@ -1,0 +1,59 @@
+"""What a worker process is given, what it is asked to do, and whom it tells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from durably.service.ports import Invocation, InvocationResult
+
+__all__ = ["Job", "Launch", "Owner"]
+
+_Process = TypeVar("_Process", contravariant=True)
+
+
+class Job:
+    """An invocation on its way through the workers."""
+
+    __slots__ = ("done", "invocation", "queued")
+
+    def __init__(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
+        self.invocation = invocation
+        self.done = done
+        self.queued = time.monotonic()
+
+
+class Launch(Protocol):
+    """How to start a process of one function."""
+
+    @property
+    def command(self) -> list[str]: ...
+
+    @property
+    def cwd(self) -> Path: ...
+
+    @property
+    def init_timeout(self) -> float: ...
+
+    @property
+    def timeout_seconds(self) -> float | None: ...
+
+    def environment(self, runtime_api: str, log_fd: int) -> dict[str, str]: ...
+
+    def now_ms(self) -> int: ...
+
+
+class Owner(Protocol[_Process]):
+    def ready(self, process: _Process) -> None:
+        """It asks for an invocation."""
+        ...
+
+    def ended(self, process: _Process, init_failure: InvocationResult | None) -> None:
+        """It is gone, and its invocation answered. ``init_failure``: it never asked for one."""
+        ...
+
+    def finished(self, job: Job, result: InvocationResult) -> None: ...
+
+    def log(self, request_id: str | None, timestamp_ms: int, message: str) -> None: ...
