@@ -131,7 +131,7 @@ class ExponentialBackoff(Backoff):
         self._set(initial_delay=as_duration(initial_delay, "initial_delay"), backoff_rate=backoff_rate)
 
     def base_delay(self, attempts_made: int) -> float:
-        return float(self.initial_delay.seconds * self.backoff_rate ** (attempts_made - 1))
+        return self.initial_delay.seconds * float(self.backoff_rate) ** (attempts_made - 1)
 
 
 class LinearBackoff(Backoff):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from ._duration import Duration, DurationLike, as_duration
 from ._values import Value
@@ -153,7 +153,7 @@ class CallbackConfig(Value):
     """
 
     __slots__ = ("heartbeat_timeout", "serdes", "sub_type", "timeout")
-    _fields: Any = ("timeout", "heartbeat_timeout", "serdes", "sub_type")
+    _fields: ClassVar[tuple[str, ...]] = ("timeout", "heartbeat_timeout", "serdes", "sub_type")
     _keyword_only = ("sub_type",)
     _defaults = {"timeout": Duration(), "heartbeat_timeout": Duration()}  # noqa: RUF012 - declared in the base
 

@@ -212,11 +212,7 @@ def operation_error(
         "data": fields.get("ErrorData"),
         "stack_trace": None if recorded_lines is None else list(recorded_lines),
     }
-    result: DurableOperationError | SerDesError
-    if recorded_type in _SERDES_ERRORS:
-        result = SerDesError(**values)
-    else:
-        result = cls(**values)
+    result = SerDesError(**values) if recorded_type in _SERDES_ERRORS else cls(**values)
     if error:
         result.__cause__ = DurableOperationError.from_error_fields(**values)
     return result

@@ -79,5 +79,13 @@ class Value:
         return _restore, (type(self), self._get())
 
 
+def publish(module: str, names: list[str], namespace: dict[str, Any]) -> None:
+    """Have classes say that they come from the public module, wherever they are written."""
+    for name in names:
+        entry = namespace[name]
+        if isinstance(entry, type):
+            entry.__module__ = module
+
+
 def _restore(cls: type[Value], fields: dict[str, Any]) -> Value:
     return cls(**fields)

@@ -14,6 +14,7 @@ from ._configs import (
 )
 from ._duration import Duration, DurationLike, Numeric, as_duration, as_seconds
 from ._jitter import JitterStrategy
+from ._values import publish
 
 __all__ = [
     "Duration",
@@ -31,3 +32,5 @@ __all__ = [
     "ChildConfig",
     "SummaryGenerator",
 ]
+
+publish(__name__, __all__, globals())

@@ -23,6 +23,7 @@ from ._presets import (
     create_linear_retry_strategy,
     create_retry_strategy,
 )
+from ._values import publish
 
 __all__ = [
     "RetryDecision",
@@ -40,3 +41,5 @@ __all__ = [
     "create_linear_retry_strategy",
     "RetryPresets",
 ]
+
+publish(__name__, __all__, globals())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ._annotations import MISSING, parameter_annotation, return_annotation
 from ._base import Codec, JsonSerDes, PassThroughSerDes, SerDes, SerDesCodec, SerDesContext
 from ._select import DefaultSerDes, ExtendedTypeSerDes, codec_for, json_codec_for, round_trip
+from durably._values import publish
 
 __all__ = [
     "SerDes",
@@ -27,3 +28,5 @@ __all__ = [
     "return_annotation",
     "parameter_annotation",
 ]
+
+publish(__name__, __all__, globals())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from durably.exceptions import SerDesError
+
 from ._annotations import MISSING
 from ._base import Codec
 from ._hooks import is_pydantic_model

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from durably.exceptions import SerDesError
+
 from ._annotations import MISSING
 from ._base import excerpt
 from ._hooks import from_json_hook

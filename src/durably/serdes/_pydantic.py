@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from durably.exceptions import SerDesError
+
 from ._base import excerpt
 from ._paths import BadValue, format_path
 from ._tags import is_tagged, read_json, untag, write_tagged
@@ -76,7 +77,7 @@ class PydanticCodec:
         errors: Any = getattr(failure, "errors", None)
         if not callable(errors):
             return str(failure)
-        found: list[Any] = list(errors())
+        found: Any = errors()
         lines = [
             f"{format_path(error['loc'])}: {error['msg']}, got {excerpt(error.get('input'))}" for error in found[:5]
         ]

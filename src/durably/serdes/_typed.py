@@ -20,6 +20,7 @@ from uuid import UUID
 import msgspec
 
 from durably.exceptions import SerDesError
+
 from ._base import excerpt
 from ._hooks import from_json_hook, to_builtins_hook, to_json_hook
 from ._paths import BadValue

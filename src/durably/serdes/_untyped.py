@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from durably.exceptions import SerDesError
+
 from ._base import excerpt
 from ._hooks import to_builtins_hook, to_json_hook
 from ._paths import BadValue
