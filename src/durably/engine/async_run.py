@@ -121,7 +121,7 @@ class AsyncRun(Run):
         try:
             func = body.func
             if body.is_step and not iscoroutinefunction(func) and _blocks(func):
-                result = await asyncio.to_thread(func, *body.args)
+                result = await asyncio.to_thread(_called, func, body.args)
             else:
                 result = func(*body.args)
             if isawaitable(result):
@@ -509,7 +509,11 @@ class AsyncRun(Run):
         await self._quiet
 
 
-CALLERS.add(AsyncRun._call.__code__)
+def _called(func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    return func(*args)
+
+
+CALLERS.update((AsyncRun._call.__code__, _called.__code__))
 
 
 async def _awaited(call: Callable[[], Any]) -> Any:

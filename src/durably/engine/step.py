@@ -20,10 +20,11 @@ from durably.exceptions import (
     SerDesError,
     StepError,
     StepInterruptedError,
+    ValidationError,
     error_object,
     operation_error,
 )
-from durably.retries import RetryPresets, decide
+from durably.retries import RetryDecision, RetryPresets, decide
 from durably.wire.limits import MAX_PAYLOAD
 from durably.wire.payloads import utf8_size
 from durably.wire.shapes import Operation, StepDetails
@@ -113,16 +114,20 @@ def step(
 
 def _failed(op: Op, error: Exception, attempt: int, config: StepConfig) -> Protocol:
     """Record a failed attempt: RETRY (returns) or FAIL (raises the step's error)."""
-    record = error_object(error)
+    decision = RetryDecision.no_retry()
     if not isinstance(error, (SerDesError, ContextMisuseError)):  # neither can go better the next time
-        decision = decide(config.retry_strategy or DEFAULT_STRATEGY, error, attempt)
-        if decision.should_retry:
-            options = {"NextAttemptDelaySeconds": max(1, decision.delay_seconds)}
-            update = op.update("RETRY", Error=record, StepOptions=options)
-            yield Flush(op.run.send(update, awaited=True), op.id, completion=False)
-            if _status(op.record()) not in ("PENDING", "READY", "SUCCEEDED", "FAILED"):
-                raise op.run.suspend()  # the answer did not say when: the next invocation's state will
-            return
+        try:
+            decision = decide(config.retry_strategy or DEFAULT_STRATEGY, error, attempt)
+        except ValidationError as broken:  # the strategy itself; it names the error that it was asked about
+            error = broken
+    record = error_object(error)
+    if decision.should_retry:
+        options = {"NextAttemptDelaySeconds": max(1, decision.delay_seconds)}
+        update = op.update("RETRY", Error=record, StepOptions=options)
+        yield Flush(op.run.send(update, awaited=True), op.id, completion=False)
+        if _status(op.record()) not in ("PENDING", "READY", "SUCCEEDED", "FAILED"):
+            raise op.run.suspend()  # the answer did not say when: the next invocation's state will
+        return
     yield Flush(op.run.send(op.update("FAIL", Error=record), awaited=True), op.id, completion=True)
     raise operation_error(StepError, record)
 
