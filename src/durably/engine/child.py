@@ -77,7 +77,8 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         failure = error_object(error)
         if not virtual and not rebuild:
             yield Flush(run.send(op.update("FAIL", Error=failure), awaited=True), op.id, completion=True)
-        raise operation_error(ChildContextError, failure) from None
+        wrapped = operation_error(ChildContextError, failure)
+        raise wrapped from wrapped.__cause__  # as on replay; `from None` would take the cause away
     except BaseException as error:
         if is_cancellation(error) and run.recording and not virtual and not rebuild:
             run.send(op.update("FAIL", Error=cancelled_error(op.describe())), awaited=False)
