@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="durably-conformance-") as scratch:
         place = Path(scratch)
         functions = functions_of(python, template, place)
-        with service_for(functions, place, arguments.verbose) as url:
+        with service_for(functions, place, arguments) as url:
             results = run_official(python, arguments, template, url, place, histories)
     seconds = time.monotonic() - started
     if arguments.report:
@@ -85,17 +85,19 @@ def functions_of(python: Path, template: Path, place: Path) -> Path:
 
 
 @contextlib.contextmanager
-def service_for(functions: Path, place: Path, verbose: bool) -> Iterator[str]:
+def service_for(functions: Path, place: Path, arguments: argparse.Namespace) -> Iterator[str]:
     """The embedded service with the handlers, in a process of its own, until the block ends; gives its URL."""
     (place / "logs").mkdir()
     program = [sys.executable, "-m", "driver.service", str(functions), "--place", str(place), "--region", REGION]
+    # Each requirement may keep two processes busy, its function's and that of the function it invokes.
+    program += ["--processes", str(2 * arguments.concurrency)]
     log = place / "service.log"
     with log.open("w") as said:
         process = subprocess.Popen(
             program,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None if verbose else said,
+            stderr=None if arguments.verbose else said,
             text=True,
             env=child_environment(),
         )

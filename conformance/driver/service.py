@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("functions", type=Path, help="JSON, as driver.functions prints it")
     parser.add_argument("--place", type=Path, required=True, help="folder for the store and the logs")
     parser.add_argument("--region", required=True)
-    parser.add_argument("--processes", type=int, default=16, help="worker processes at most (default 16)")
+    parser.add_argument("--processes", type=int, default=16, help="worker processes at a time (default 16)")
     arguments = parser.parse_args()
     serve(json.loads(arguments.functions.read_text()), arguments.place, arguments.region, arguments.processes)
 
