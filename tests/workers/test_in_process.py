@@ -406,8 +406,7 @@ def test_close_ends_its_threads_and_reports_nothing(make: Make) -> None:
     worker.close()
     assert set(threading.enumerate()) <= before
     assert not answer.there  # it was not the function that ended it
-    worker.submit(invocation("hang"), answer)
-    assert answer.get().kind == "unavailable"
+    assert [call(worker, name).kind for name in ("hang", "echo")] == ["unavailable"] * 2
 
 
 def test_a_listener_that_raises_does_no_harm(make: Make, caplog: pytest.LogCaptureFixture) -> None:

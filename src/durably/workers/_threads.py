@@ -47,17 +47,18 @@ class ThreadPool:
         self._closed = False
         self._started = 0
 
-    def submit(self, job: Job) -> None:
-        """Never blocks. After :meth:`close` the job is dropped."""
+    def submit(self, job: Job) -> bool:
+        """Never blocks. False: the pool is closed."""
         with self._lock:
             if self._closed:
-                return
+                return False
             if self._idle:
                 self._idle.pop().jobs.put(job)
             elif len(self._seats) < self._limit:
                 self._start(job)
             else:
                 self._waiting.append(job)
+            return True
 
     def abandon(self, seat: Seat) -> None:
         """Give up on the job in ``seat``: its place is free for another, its thread ends when the job does."""

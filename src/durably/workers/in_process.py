@@ -85,9 +85,8 @@ class InProcessWorker:
             done(unknown_function(invocation.function_name, list(self._functions)))
             return
         run = _Run(self, function, invocation, done)
-        if not function.is_async:
-            self._pool.submit(run.on_thread)
-        elif not self._current_loop(run.on_loop):
+        taken = self._current_loop(run.on_loop) if function.is_async else self._pool.submit(run.on_thread)
+        if not taken:
             done(unavailable("ServiceException", "The worker is closed."))
 
     def close(self, timeout: float = 0.5) -> None:

@@ -7,6 +7,7 @@ thing that tells one process from another.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, Protocol, cast
@@ -18,6 +19,7 @@ __all__ = ["MAX_RESPONSE_BYTES", "Connection", "Endpoint"]
 MAX_RESPONSE_BYTES: Final = 6_291_556
 """Longest response Lambda takes from a function: 6 MiB and 100 bytes."""
 
+_log: Final = logging.getLogger("durably.workers")
 _ROOT: Final = "/2018-06-01/runtime/"
 
 
@@ -46,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._length = 0
         self._error_type = ""
+        self._keep_alive = True
 
     # ---- asyncio -----------------------------------------------------------------------------------
 
@@ -59,6 +62,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            _log.exception("the Runtime API failed")
+            self.abort()
         except httptools.HttpParserError:
             self._json(HTTPStatus.BAD_REQUEST, "InvalidRequest", "not an HTTP/1.1 request")
             self.close()
@@ -93,6 +99,7 @@ class Connection(asyncio.Protocol):
             self._body.append(body)
 
     def on_message_complete(self) -> None:
+        self._keep_alive = self._parser.should_keep_alive()
         body, self._body = b"".join(self._body), []
         path = self._path.partition("?")[0]
         action = path[len(_ROOT) :] if path.startswith(_ROOT) else ""
@@ -133,6 +140,8 @@ class Connection(asyncio.Protocol):
         lines = [f"HTTP/1.1 {status.value} {status.phrase}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers]
         self._transport.write("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body)
+        if not self._keep_alive:
+            self._transport.close()
 
     def _accepted(self) -> None:
         self.send(HTTPStatus.ACCEPTED, [("Content-Type", "application/json")], b'{"status":"OK"}\n')

@@ -247,7 +247,9 @@ class WorkerProcess:
             message = "The runtime asked for the next invocation before it answered this one."
             self._finish(_errors.raised("Runtime.NoResponse", message, log=self._tail.take()))
         self._stop_timer()
-        self._waiting = connection
+        asked_before, self._waiting = self._waiting is not None, connection
+        if asked_before:
+            return
         self.was_ready = True
         self.idle_since = time.monotonic()
         self._owner.ready(self)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from durably.service.ports import Invocation, InvocationResult
 
-__all__ = ["Job", "Launch", "Owner"]
+__all__ = ["AWSLAMBDARIC", "PROGRAM", "Job", "Launch", "Owner"]
+
+AWSLAMBDARIC: Final = "--awslambdaric"
+PROGRAM: Final = "--"
+"""First word of a launch's command: what child.py is to become. A handler follows, or a command line."""
 
 _Process = TypeVar("_Process", contravariant=True)
 

@@ -11,6 +11,7 @@ import importlib.util
 import logging
 import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ from durably.workers.loader import LoadedApp, load_functions
 from .environment import Surroundings, process_environment
 from .pool import FunctionPool
 from .process import WorkerProcess
-from .roles import Job, Launch
+from .roles import AWSLAMBDARIC, PROGRAM, Job, Launch
 
 __all__ = ["LambdaWorkers", "LogListener", "RuntimeFunction"]
 
@@ -255,8 +256,8 @@ class LambdaWorkers:
     def command_of(self, function: RuntimeFunction) -> list[str]:
         command = function.command or self._command
         if command is None:
-            return ["--awslambdaric", function.handler]
-        return ["--", *(part.replace("{handler}", function.handler) for part in command)]
+            return [AWSLAMBDARIC, function.handler]
+        return [PROGRAM, *(part.replace("{handler}", function.handler) for part in command)]
 
     @property
     def init_timeout(self) -> float:
@@ -282,6 +283,8 @@ class _Launch:
         function = self._function
         log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{secrets.token_hex(16)}"
         own = {**function.environment, "_LAMBDA_TELEMETRY_LOG_FD": str(log_fd)}
+        if self.command[0] == AWSLAMBDARIC:
+            own["AWS_EXECUTION_ENV"] = f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}"
         return process_environment(
             function.spec, function.handler, self.cwd, runtime_api, log_stream, self._workers.surroundings(), own
         )
