@@ -81,8 +81,13 @@ def test_a_member_the_model_refuses(raw: Raw, body: dict[str, Any], member: str,
     assert constraint in answer.message
 
 
-def test_null_is_an_absent_member(raw: Raw) -> None:
-    body = {"CheckpointToken": "YQ==", "Updates": [{**UPDATE, "Name": None, "Error": None}], "ClientToken": None}
+def test_null_is_an_absent_member_and_unknown_ones_are_ignored(raw: Raw) -> None:
+    body = {
+        "CheckpointToken": "YQ==",
+        "Updates": [{**UPDATE, "Name": None, "Error": None}],
+        "ClientToken": None,
+        "New": 1,
+    }
     answer = raw("POST", CHECKPOINT, json.dumps(body).encode())
     # It got past the model's checks: what is refused is the token, or an execution that does not exist.
     assert answer.status in (400, 404)

@@ -16,7 +16,7 @@ from durably.wire.timestamps import to_millis
 from .routes import Route
 from .validation import convert, invalid_json
 
-__all__ = ["MAX_BODY", "ClientGone", "Receive", "invoke_params", "params", "read_body"]
+__all__ = ["INVOKE_HEADERS", "MAX_BODY", "ClientGone", "Receive", "invoke_params", "params", "read_body"]
 
 MAX_BODY: Final = 20 * 1024 * 1024
 """Bytes of any request. The longest payload, 6 MiB, can be three times as long once it is escaped inside JSON; what
@@ -60,7 +60,7 @@ async def read_body(receive: Receive, action: str) -> bytes:
 
 def params(route: Route, target: str, query: bytes, body: bytes) -> dict[str, Any]:
     """The parameters of any action but Invoke. Raises ApiError."""
-    members = _checked(route, {**_query(query, route), route.target: target})
+    members = _checked(route, {**_query(query), route.target: target})
     if route.read_body is not None:
         members.update(route.read_body(body))
     if route.action == "ListDurableExecutionsByFunction":
@@ -73,7 +73,7 @@ def invoke_params(
 ) -> dict[str, Any]:
     """The parameters of Invoke, most of which travel in headers. Raises ApiError."""
     found = {name: headers[header].decode("latin-1") for header, name in INVOKE_HEADERS if header in headers}
-    qualifier = {name: value for name, value in _query(query, route).items() if name == "Qualifier"}
+    qualifier = {name: value for name, value in _query(query).items() if name == "Qualifier"}
     members = _checked(route, {**found, **qualifier, route.target: target})
     if context := headers.get(b"x-amz-client-context"):
         members["ClientContext"] = _client_context(context)
@@ -98,8 +98,8 @@ def _checked(route: Route, members: dict[str, Any]) -> dict[str, Any]:
     return convert(members, route.shape, from_text=True)
 
 
-def _query(query: bytes, route: Route) -> dict[str, Any]:
-    """The query's pairs; what is no member of ``route`` is dropped when they are checked.
+def _query(query: bytes) -> dict[str, Any]:
+    """The query's pairs; what is no member of the action is dropped when they are checked.
 
     A plus sign is itself: tokens and time zones contain it, and the SDKs encode a space as %20.
     """
