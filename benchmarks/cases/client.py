@@ -22,7 +22,7 @@ WARM = 20
 
 
 def measure(connect: Callable[[], Call], settings: Settings) -> Measurement:
-    calls = settings.count(1000, 100)
+    calls = settings.count(300, 50)
     measurement: Measurement = {}
     for scheme in ("http", "https"):
         with serve(tls=scheme == "https") as server:
