@@ -7,10 +7,11 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
+from ._config_checks import check_callable, check_retry_strategy, check_serdes, check_sub_type
 from ._duration import Duration, DurationLike, as_duration
 from ._values import Value
 from .exceptions import ValidationError
-from .wire.limits import MAX_CALLBACK_TIMEOUT_SECONDS, SUBTYPE_PATTERN, TENANT_ID_PATTERN
+from .wire.limits import MAX_CALLBACK_TIMEOUT_SECONDS, TENANT_ID_PATTERN
 
 if TYPE_CHECKING:
     from .retries import RetryDecision
@@ -39,36 +40,6 @@ class StepSemantics(Enum):
     """Once: the start is recorded first, and an attempt found cut off goes to the retry strategy."""
     AT_LEAST_ONCE_PER_RETRY = "AT_LEAST_ONCE_PER_RETRY"
     """Again and again until its outcome is recorded."""
-
-
-# ---- checks -------------------------------------------------------------------------------------------
-
-
-def _check_sub_type(sub_type: str | None) -> None:
-    if sub_type is not None and not isinstance(sub_type, str):
-        raise ValidationError(f"sub_type is {sub_type!r}, and must be a string")
-    if sub_type and not SUBTYPE_PATTERN.fullmatch(sub_type):
-        raise ValidationError(f"sub_type is {sub_type!r}, and must be 1 to 32 characters of A-Z a-z 0-9 _ -")
-
-
-def _check_serdes(serdes: Any, field: str) -> None:
-    if serdes is None:
-        return
-    if isinstance(serdes, type):
-        raise ValidationError(f"{field} is the class {serdes.__name__}: pass an instance, {serdes.__name__}()")
-    if not (callable(getattr(serdes, "serialize", None)) and callable(getattr(serdes, "deserialize", None))):
-        raise ValidationError(f"{field} is {serdes!r}: pass a SerDes, with serialize() and deserialize()")
-
-
-def _check_callable(value: Any, field: str, example: str) -> None:
-    if value is not None and not callable(value):
-        raise ValidationError(f"{field} is {value!r}, and must be a function, e.g. {example}")
-
-
-def _check_retry_strategy(strategy: Any) -> None:
-    _check_callable(strategy, "retry_strategy", "RetryPresets.default()")
-    if isinstance(strategy, type):
-        raise ValidationError(f"retry_strategy is the class {strategy.__name__}: pass an instance of it")
 
 
 # ---- configs ------------------------------------------------------------------------------------------
@@ -110,12 +81,12 @@ class StepConfig(Value):
         timeout: DurationLike | None = None,
         result_type: Any = None,
     ) -> None:
-        _check_retry_strategy(retry_strategy)
+        check_retry_strategy(retry_strategy)
         if not isinstance(step_semantics, StepSemantics):
             names = " or ".join(f"StepSemantics.{member.name}" for member in StepSemantics)
             raise ValidationError(f"step_semantics is {step_semantics!r}: pass {names}")
-        _check_serdes(serdes, "serdes")
-        _check_sub_type(sub_type)
+        check_serdes(serdes, "serdes")
+        check_sub_type(sub_type)
         if timeout is not None:
             # A timedelta stays one: a timeout is kept by the process itself, and may be less than a second.
             as_duration(timeout, "timeout")
@@ -170,8 +141,8 @@ class CallbackConfig(Value):
         *,
         sub_type: str | None = None,
     ) -> None:
-        _check_serdes(serdes, "serdes")
-        _check_sub_type(sub_type)
+        check_serdes(serdes, "serdes")
+        check_sub_type(sub_type)
         self._set(
             timeout=as_duration(timeout, "timeout", maximum=MAX_CALLBACK_TIMEOUT_SECONDS),
             heartbeat_timeout=as_duration(heartbeat_timeout, "heartbeat_timeout", maximum=MAX_CALLBACK_TIMEOUT_SECONDS),
@@ -210,7 +181,7 @@ class WaitForCallbackConfig(CallbackConfig):
         sub_type: str | None = None,
     ) -> None:
         super().__init__(timeout, heartbeat_timeout, serdes, sub_type=sub_type)
-        _check_retry_strategy(retry_strategy)
+        check_retry_strategy(retry_strategy)
         self._set(retry_strategy=retry_strategy)
 
 
@@ -237,8 +208,8 @@ class InvokeConfig(Value, Generic[P, R]):
         serdes_result: SerDes[R] | None = None,
         tenant_id: str | None = None,
     ) -> None:
-        _check_serdes(serdes_payload, "serdes_payload")
-        _check_serdes(serdes_result, "serdes_result")
+        check_serdes(serdes_payload, "serdes_payload")
+        check_serdes(serdes_result, "serdes_result")
         if tenant_id is not None and not (isinstance(tenant_id, str) and TENANT_ID_PATTERN.fullmatch(tenant_id)):
             raise ValidationError(
                 f"tenant_id is {tenant_id!r}, and must be 1 to 256 characters of A-Z a-z 0-9 . _ : / = + - @ and space"
@@ -278,12 +249,12 @@ class ChildConfig(Value, Generic[T]):
         *,
         error_mapper: Callable[[Exception], Exception] | None = None,
     ) -> None:
-        _check_serdes(serdes, "serdes")
-        _check_sub_type(sub_type)
-        _check_callable(summary_generator, "summary_generator", "lambda result: f'{len(result)} rows'")
+        check_serdes(serdes, "serdes")
+        check_sub_type(sub_type)
+        check_callable(summary_generator, "summary_generator", "lambda result: f'{len(result)} rows'")
         if not isinstance(is_virtual, bool):
             raise ValidationError(f"is_virtual is {is_virtual!r}, and must be True or False")
-        _check_callable(error_mapper, "error_mapper", "lambda error: OrderFailed(str(error))")
+        check_callable(error_mapper, "error_mapper", "lambda error: OrderFailed(str(error))")
         self._set(
             serdes=serdes,
             sub_type=sub_type,

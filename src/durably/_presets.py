@@ -9,19 +9,21 @@ from ._backoff import (
     DEFAULT_MAX_DELAY,
     ONE_SECOND,
     Backoff,
-    ErrorPattern,
     ExponentialBackoff,
     FixedDelay,
     LinearBackoff,
     NoRetry,
+)
+from ._duration import Duration, DurationLike, Numeric, as_duration
+from ._jitter import JitterStrategy
+from ._retry_checks import (
+    ErrorPattern,
     check_attempts,
     check_backoff_rate,
     check_error_types,
     check_jitter,
     check_patterns,
 )
-from ._duration import Duration, DurationLike, Numeric, as_duration
-from ._jitter import JitterStrategy
 from ._values import Value
 from .wire.limits import MAX_WAIT_SECONDS
 

@@ -241,7 +241,9 @@ class TestJitter:
         assert strategy.apply_jitter(10, lambda: chance) == delay
 
     @given(st.sampled_from(JitterStrategy), st.floats(0, 1e6), st.floats(0, 1, exclude_max=True))
-    def test_a_final_delay_is_whole_and_within_bounds(self, strategy: JitterStrategy, base: float, chance: float) -> None:
+    def test_a_final_delay_is_whole_and_within_bounds(
+        self, strategy: JitterStrategy, base: float, chance: float
+    ) -> None:
         final = strategy.finalize_delay(base, lambda: chance)
         assert isinstance(final, int)
         assert 1 <= final <= max(1, -(-base // 1))

@@ -62,7 +62,15 @@ OFFICIAL = [
     (dt.datetime(2026, 1, 2, tzinfo=dt.UTC), '{"t":"dt","v":"2026-01-02T00:00:00Z"}'),
     (dt.date(2026, 1, 2), '{"t":"D","v":"2026-01-02"}'),
     (
-        {"order": {"id": 7, "lines": [{"sku": "x", "price": Decimal("9.99")}], "paid": True, "note": None, "rate": 0.5}},
+        {
+            "order": {
+                "id": 7,
+                "lines": [{"sku": "x", "price": Decimal("9.99")}],
+                "paid": True,
+                "note": None,
+                "rate": 0.5,
+            }
+        },
         '{"t":"m","v":{"order":{"t":"m","v":{"id":{"t":"i","v":7},"lines":{"t":"l","v":[{"t":"m","v":{"sku":{"t":"s",'
         '"v":"x"},"price":{"t":"d","v":"9.99"}}}]},"paid":{"t":"b","v":true},"note":{"t":"n","v":null},'
         '"rate":{"t":"f","v":0.5}}}}}',
@@ -70,7 +78,10 @@ OFFICIAL = [
     ({"t": "n", "v": None}, '{"t":"m","v":{"t":{"t":"s","v":"n"},"v":{"t":"n","v":null}}}'),
     ("\ud800", '"\\ud800"'),
     (
-        {"all": [{"index": 0, "status": "SUCCEEDED", "result": (1,), "error": None}], "completionReason": "ALL_COMPLETED"},
+        {
+            "all": [{"index": 0, "status": "SUCCEEDED", "result": (1,), "error": None}],
+            "completionReason": "ALL_COMPLETED",
+        },
         '{"t":"br","v":{"all":{"t":"l","v":[{"t":"m","v":{"index":{"t":"i","v":0},"status":{"t":"s","v":"SUCCEEDED"},'
         '"result":{"t":"t","v":[{"t":"i","v":1}]},"error":{"t":"n","v":null}}}]},'
         '"completionReason":{"t":"s","v":"ALL_COMPLETED"}}}',
@@ -162,9 +173,9 @@ leaves = st.one_of(
 keys = st.text(max_size=3) | st.sampled_from(["t", "v", "n", "s", "m"])
 values = st.recursive(
     leaves,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.lists(inner, max_size=4).map(tuple)
-    | st.dictionaries(keys, inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.lists(inner, max_size=4).map(tuple) | st.dictionaries(keys, inner, max_size=4)
+    ),
     max_leaves=15,
 )
 
@@ -251,7 +262,10 @@ async def coroutine() -> None: ...
 BAD: list[tuple[Any, str]] = [
     ({1, 2}, r"\$ is of type set: annotate the function's return type \(e\.g\. -> set\[str\]\), or use a list"),
     ({"a": [frozenset()]}, r"\$\.a\[0\] is of type frozenset"),
-    ({"items": [1, {"price": Colour.RED}]}, r"\$\.items\[1\]\.price is of type Colour .*annotate the function's return"),
+    (
+        {"items": [1, {"price": Colour.RED}]},
+        r"\$\.items\[1\]\.price is of type Colour .*annotate the function's return",
+    ),
     ([Order(1)], r"\$\[0\] is of type Order \(.*Order\(id=1\)\): annotate the function's return type"),
     (dt.timedelta(1), r"\$ is of type timedelta .*annotate"),
     ({"at": dt.time(1)}, r"\$\.at is of type time .*annotate"),
@@ -403,7 +417,9 @@ class TestSerDes:
                 raise KeyError(data)
 
         codec = SerDesCodec(Broken(), self.context)
-        with pytest.raises(SerDesError, match=r"Broken\.serialize\(\) failed on a ZeroDivisionError: ZeroDivisionError: x"):
+        with pytest.raises(
+            SerDesError, match=r"Broken\.serialize\(\) failed on a ZeroDivisionError: ZeroDivisionError: x"
+        ):
             codec.encode(ZeroDivisionError("x"))
         with pytest.raises(SerDesError, match=r"Broken\.deserialize\(\) failed on 'text': KeyError: 'text'"):
             codec.decode("text")

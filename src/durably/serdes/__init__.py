@@ -7,10 +7,11 @@ writes to do it another way.
 
 from __future__ import annotations
 
+from durably._values import publish
+
 from ._annotations import MISSING, parameter_annotation, return_annotation
 from ._base import Codec, JsonSerDes, PassThroughSerDes, SerDes, SerDesCodec, SerDesContext
 from ._select import DefaultSerDes, ExtendedTypeSerDes, codec_for, json_codec_for, round_trip
-from durably._values import publish
 
 __all__ = [
     "SerDes",

@@ -45,7 +45,7 @@ def return_annotation(func: Any) -> Any:
     there is no annotation, or if it cannot be resolved.
     """
     if type(func) is not FunctionType or "__wrapped__" in func.__dict__:
-        func = _unwrap(func)
+        func, _ = _unwrap(func)
         if isinstance(func, type):
             return func
         if type(func) is not FunctionType:
@@ -71,19 +71,7 @@ def return_annotation(func: Any) -> Any:
 
 def parameter_annotation(func: Any, index: int) -> Any:
     """The type of the positional parameter number ``index`` of a call of ``func``, from 0; ``self`` does not count."""
-    bound = 0
-    while True:
-        wrapped = getattr(func, "__wrapped__", None)
-        if wrapped is not None:
-            func = wrapped
-        elif isinstance(func, MethodType):
-            func, bound = func.__func__, bound + 1
-        elif hasattr(func, "func") and hasattr(func, "keywords"):
-            func, bound = func.func, bound + len(func.args)
-        elif type(func) is not FunctionType and not isinstance(func, type) and _call_of(func) is not None:
-            func, bound = _call_of(func), bound + 1
-        else:
-            break
+    func, bound = _unwrap(func)
     if type(func) is not FunctionType or index + bound >= func.__code__.co_argcount:
         return MISSING
     name = func.__code__.co_varnames[index + bound]
@@ -94,22 +82,24 @@ def parameter_annotation(func: Any, index: int) -> Any:
     return MISSING if written is MISSING else _resolve(func, written)[0]
 
 
-def _unwrap(func: Any) -> Any:
+def _unwrap(func: Any) -> tuple[Any, int]:
+    """The function or class at the bottom (None if there is none), and how many of its parameters are already given."""
+    given = 0
     for _ in range(100):  # a decorator that wraps itself must not hang us
         wrapped = getattr(func, "__wrapped__", None)
         if wrapped is not None:
             func = wrapped
         elif type(func) is FunctionType or isinstance(func, type):
-            return func
+            return func, given
         elif isinstance(func, MethodType):
-            func = func.__func__
+            func, given = func.__func__, given + 1
         elif hasattr(func, "func") and hasattr(func, "keywords"):  # functools.partial, without importing it
-            func = func.func
+            func, given = func.func, given + len(func.args)
         else:
-            func = _call_of(func)
+            func, given = _call_of(func), given + 1
             if func is None:
-                return None
-    return None
+                break
+    return None, 0
 
 
 def _call_of(instance: Any) -> Any:

@@ -179,13 +179,21 @@ def _field_parts(value: Any, cls: type, arguments: tuple[Any, ...]) -> Iterator[
     )
     for name, hint in hints.items():
         hint = unqualified(hint)
-        hint = variables.get(hint, hint) if isinstance(hint, typing.TypeVar) else hint
+        hint = _substitute(hint, variables)
         if isinstance(value, dict):
             key = encoded_names.get(name, name)
             if key in value:
                 yield key, value[key], hint
         elif hasattr(value, name) and isinstance(value, cls):
             yield name, getattr(value, name), hint
+
+
+def _substitute(hint: Any, variables: dict[Any, Any]) -> Any:
+    """A field's annotation in a generic class, with the type arguments of the annotation at hand."""
+    if isinstance(hint, typing.TypeVar):
+        return variables.get(hint, hint)
+    parameters = getattr(hint, "__parameters__", ())
+    return hint[tuple(variables.get(part, part) for part in parameters)] if parameters and variables else hint
 
 
 def _hints(cls: type) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ._annotations import MISSING
 from ._base import SerDes, SerDesContext
 
 if TYPE_CHECKING:
     from ._base import Codec
+
+_CACHE_LIMIT: Final = 2048
 
 _codecs: dict[Any, Codec] = {}
 _json_codecs: dict[Any, Codec] = {}
@@ -46,6 +48,8 @@ def _build(annotation: Any, cache: dict[Any, Codec], *, tagged: bool) -> Codec:
     from ._build import build_codec
 
     codec = build_codec(annotation, tagged)
+    if len(cache) >= _CACHE_LIMIT:  # types made inside functions are new in every call
+        cache.clear()
     try:
         cache[annotation] = codec
     except TypeError:

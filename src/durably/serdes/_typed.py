@@ -48,7 +48,8 @@ class TypedCodec:
         self._tagged = tagged
         self._read = msgspec.json.Decoder(annotation, dec_hook=from_json_hook).decode
         # A value of exactly this type is not changed by a round trip, so none is needed.
-        self._same_type = annotation if annotation in IMMUTABLE else type(None) if annotation is None else None
+        exact = type(None) if annotation is None else annotation
+        self._same_type = exact if any(exact is cls for cls in IMMUTABLE) else None
         self._loose = _is_abstract(annotation)
 
     def encode(self, value: Any) -> str:
@@ -189,7 +190,14 @@ def describe(annotation: Any) -> str:
     """An annotation as a reader would write it."""
     if annotation is None or annotation is type(None):
         return "None"
-    if isinstance(annotation, type) and not typing.get_args(annotation):
+    if annotation is ...:
+        return "..."
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if is_union(annotation):
+        return " | ".join(describe(arm) for arm in arguments)
+    if isinstance(origin, type) and arguments and not any(isinstance(part, list) for part in arguments):
+        return f"{origin.__qualname__}[{', '.join(describe(part) for part in arguments)}]"
+    if isinstance(annotation, type):
         return annotation.__qualname__
     return str(annotation).replace("typing.", "")
 

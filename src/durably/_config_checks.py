@@ -1,0 +1,35 @@
+"""Checks of the fields of configurations: each error names the value and says what to write instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .exceptions import ValidationError
+from .wire.limits import SUBTYPE_PATTERN
+
+
+def check_sub_type(sub_type: str | None) -> None:
+    if sub_type is not None and not isinstance(sub_type, str):
+        raise ValidationError(f"sub_type is {sub_type!r}, and must be a string")
+    if sub_type and not SUBTYPE_PATTERN.fullmatch(sub_type):
+        raise ValidationError(f"sub_type is {sub_type!r}, and must be 1 to 32 characters of A-Z a-z 0-9 _ -")
+
+
+def check_serdes(serdes: Any, field: str) -> None:
+    if serdes is None:
+        return
+    if isinstance(serdes, type):
+        raise ValidationError(f"{field} is the class {serdes.__name__}: pass an instance, {serdes.__name__}()")
+    if not (callable(getattr(serdes, "serialize", None)) and callable(getattr(serdes, "deserialize", None))):
+        raise ValidationError(f"{field} is {serdes!r}: pass a SerDes, with serialize() and deserialize()")
+
+
+def check_callable(value: Any, field: str, example: str) -> None:
+    if value is not None and not callable(value):
+        raise ValidationError(f"{field} is {value!r}, and must be a function, e.g. {example}")
+
+
+def check_retry_strategy(strategy: Any) -> None:
+    check_callable(strategy, "retry_strategy", "RetryPresets.default()")
+    if isinstance(strategy, type):
+        raise ValidationError(f"retry_strategy is the class {strategy.__name__}: pass an instance of it")
