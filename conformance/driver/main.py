@@ -27,9 +27,7 @@ def arguments_from(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Run the official durable execution requirements against durably's embedded service.",
     )
     parser.add_argument("--mode", choices=["sync", "async"], required=True, help="which handlers")
-    parser.add_argument(
-        "--suite", nargs="+", action="extend", metavar="S", help="only these suites (default: all)"
-    )
+    parser.add_argument("--suite", nargs="+", action="extend", metavar="S", help="only these suites (default: all)")
     parser.add_argument("--id", nargs="+", action="extend", metavar="ID", help="only these requirements, such as 1-1")
     parser.add_argument(
         "--requirements",
