@@ -496,7 +496,7 @@ def test_where_there_are_no_process_descriptors(make: Make, monkeypatch: pytest.
 # ---- other runtime clients -----------------------------------------------------------------------------------
 
 CLIENT = """
-import http.client, json, os, sys
+import http.client, json, os, socket, sys
 api = os.environ["AWS_LAMBDA_RUNTIME_API"]
 def ask(method, path, body=None, **headers):
     connection = http.client.HTTPConnection(api)
@@ -505,6 +505,10 @@ def ask(method, path, body=None, **headers):
     text = answer.read()
     connection.close()
     return answer, text
+def raw(request):
+    with socket.create_connection(api.split(":")) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\\r\\n")[0].decode()
 def chunks(text):
     yield text[:1]
     yield text[1:]
@@ -523,7 +527,9 @@ while True:
         ask("POST", invocation + "/response", chunks(b'"in pieces"'))
     elif event == "probe":
         seen = [ask("POST", "invocation/another/response", b"1"), ask("GET", "nonsense"), ask("PUT", "nonsense", b"")]
-        ask("POST", invocation + "/response", json.dumps([[a.status, json.loads(t)["errorType"]] for a, t in seen]))
+        told = [[a.status, json.loads(t)["errorType"]] for a, t in seen]
+        told += [raw(b"no request\\r\\n\\r\\n"), raw(b"GET /other HTTP/1.0\\r\\n\\r\\n")]
+        ask("POST", invocation + "/response", json.dumps(told))
     else:
         ask("POST", invocation + "/response", json.dumps([sys.argv[1:], event]))
 """
@@ -540,6 +546,7 @@ def test_any_languages_runtime_client(make: Make, tmp_path: Path) -> None:
     assert error_of(call(workers, "f", '"forget"'))[0] == "Runtime.NoResponse"
     assert call(workers, "f", '"stream"').payload == '"in pieces"'
     told = [[400, "InvalidRequestID"], [404, "NotFound"], [404, "NotFound"]]
+    told += ["HTTP/1.1 400 Bad Request", "HTTP/1.1 404 Not Found"]  # and the connection closed
     assert json.loads(call(workers, "f", '"probe"').payload or "") == told
 
 

@@ -7,28 +7,24 @@ invocation at a time per process, killed at its timeout; whatever happens to a p
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
 import os
-import secrets
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Literal
 
 from durably.service.clock import Clock, SystemClock
 from durably.service.ports import FunctionSpec, Invocation, InvocationResult
 from durably.workers._errors import unavailable, unknown_function
 from durably.workers._loop_thread import LoopThread
-from durably.workers.loader import LoadedApp, load_functions
+from durably.workers.loader import LoadedApp
 
-from .environment import Surroundings, process_environment
+from .environment import Surroundings
+from .launch import FunctionLaunch, RuntimeFunction, runtime_functions
 from .pool import FunctionPool
 from .process import WorkerProcess
-from .roles import AWSLAMBDARIC, PROGRAM, Job, Launch
+from .roles import Job, Launch
 
 __all__ = ["LambdaWorkers", "LogListener", "RuntimeFunction"]
 
@@ -36,24 +32,6 @@ _log: Final = logging.getLogger("durably.workers")
 
 LogListener = Callable[[str, str | None, int, str], None]
 """Gets (function name, request id or None before the first invocation, epoch milliseconds, message)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeFunction:
-    """A function for :class:`LambdaWorkers`.
-
-    Parameters:
-        handler: as the runtime client takes it, e.g. ``module.attr`` for Python.
-        task_root: directory of the code: working directory of the process, first on Python's path.
-        command: command line of another runtime client, e.g. ``["node", "index.mjs"]``; ``{handler}`` in it is
-            replaced. By default awslambdaric under this Python.
-    """
-
-    spec: FunctionSpec
-    handler: str
-    task_root: Path
-    command: Sequence[str] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class LambdaWorkers:
@@ -112,7 +90,7 @@ class LambdaWorkers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._empty = threading.Event()
-        wanted = self._read(functions)
+        wanted = runtime_functions(functions, self._command)
         self._specs = {function.spec.name: function.spec for function in wanted}
         self._thread = LoopThread("durably-runtime-api")
         self._thread.call(self._install, wanted)
@@ -130,7 +108,7 @@ class LambdaWorkers:
     def replace(self, functions: str | LoadedApp | Iterable[RuntimeFunction]) -> None:
         """New code: serve these functions from now on. What runs is answered by the old processes; what waits and
         what comes goes to new ones."""
-        wanted = self._read(functions)
+        wanted = runtime_functions(functions, self._command)
         self._specs = {function.spec.name: function.spec for function in wanted}
         self._thread.call(self._install, wanted)
 
@@ -160,7 +138,7 @@ class LambdaWorkers:
             if pool.size:
                 self._leaving.add(pool)
         for name, function in by_name.items():
-            launch = _Launch(function, self)
+            launch = self._launch(function)
             if name in self._pools:
                 self._pools[name].replace(launch)
             else:
@@ -234,57 +212,10 @@ class LambdaWorkers:
             except Exception:
                 _log.exception("the listener to the log raised")
 
-    # ---- configuration -----------------------------------------------------------------------------------------
+    # ---- configuration ---------------------------------------------------------------------------------------
 
-    def _read(self, functions: str | LoadedApp | Iterable[RuntimeFunction]) -> list[RuntimeFunction]:
-        if isinstance(functions, str):
-            functions = load_functions(functions)
-        if isinstance(functions, LoadedApp):
-            functions = [
-                RuntimeFunction(function.spec, function.reference.replace(":", "."), functions.import_root)
-                for function in functions.functions.values()
-            ]
-        wanted = list(functions)
-        for function in wanted:
-            if (function.command or self._command) is None and importlib.util.find_spec("awslambdaric") is None:
-                raise RuntimeError("worker processes need awslambdaric: pip install 'durably[service]'")
-        return wanted
+    def _launch(self, function: RuntimeFunction) -> FunctionLaunch:
+        return FunctionLaunch(function, self._command, self._init_timeout, self._clock, self._surroundings)
 
-    def surroundings(self) -> Surroundings:
+    def _surroundings(self) -> Surroundings:
         return Surroundings(self.endpoint_url, self._region, self._log_format, self._log_level, self._environment)
-
-    def command_of(self, function: RuntimeFunction) -> list[str]:
-        command = function.command or self._command
-        if command is None:
-            return [AWSLAMBDARIC, function.handler]
-        return [PROGRAM, *(part.replace("{handler}", function.handler) for part in command)]
-
-    @property
-    def init_timeout(self) -> float:
-        return self._init_timeout
-
-    def now_ms(self) -> int:
-        return self._clock.now_ms()
-
-
-class _Launch:
-    """See :class:`~.roles.Launch`."""
-
-    def __init__(self, function: RuntimeFunction, workers: LambdaWorkers) -> None:
-        self._function = function
-        self._workers = workers
-        self.command = workers.command_of(function)
-        self.cwd = Path(function.task_root)
-        self.init_timeout = workers.init_timeout
-        self.timeout_seconds = function.spec.timeout_seconds
-        self.now_ms = workers.now_ms
-
-    def environment(self, runtime_api: str, log_fd: int) -> dict[str, str]:
-        function = self._function
-        log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{secrets.token_hex(16)}"
-        own = {**function.environment, "_LAMBDA_TELEMETRY_LOG_FD": str(log_fd)}
-        if self.command[0] == AWSLAMBDARIC:
-            own["AWS_EXECUTION_ENV"] = f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}"
-        return process_environment(
-            function.spec, function.handler, self.cwd, runtime_api, log_stream, self._workers.surroundings(), own
-        )
