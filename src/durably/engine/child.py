@@ -15,7 +15,7 @@ from durably.exceptions import (
     ChildContextError,
     ExecutionError,
     InvocationError,
-    RetryableSerDesError,
+    ValidationError,
     error_object,
     operation_error,
 )
@@ -66,15 +66,17 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
     try:
         value = yield Body(func, (context,), scope, is_step=False)
         text, value = codec.round_trip(value)
-    except ExecutionError:
-        raise  # says itself that the execution is to fail
-    except (InvocationError, RetryableSerDesError) as error:
+        replay_children = utf8_size(text) > REPLAY_CHILDREN_ABOVE
+        if replay_children and not virtual and not rebuild:
+            text = _summary(config, value)
+    except ExecutionError as error:  # says itself that the execution is to fail
+        run.end(Verdict(error=error_object(error)))
+        raise
+    except InvocationError as error:  # says itself that the invocation is to be tried again
         run.end(Verdict(raises=error))
         raise
     except Exception as error:
-        if config.error_mapper is not None:
-            error = config.error_mapper(error)
-        failure = error_object(error)
+        failure = error_object(_mapped(config, error))
         if not virtual and not rebuild:
             yield Flush(run.send(op.update("FAIL", Error=failure), awaited=True), op.id, completion=True)
         wrapped = operation_error(ChildContextError, failure)
@@ -85,9 +87,26 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         raise
     if virtual or rebuild:
         return value
-    replay_children = utf8_size(text) > REPLAY_CHILDREN_ABOVE
-    if replay_children:
-        text = config.summary_generator(value) if config.summary_generator is not None else ""
     update = op.update("SUCCEED", Payload=text, ContextOptions={"ReplayChildren": replay_children})
     yield Flush(run.send(update, awaited=True), op.id, completion=True)
     return value
+
+
+def _mapped(config: ChildConfig[Any], error: Exception) -> Exception:
+    """What the child's failure is recorded as."""
+    if config.error_mapper is None:
+        return error
+    try:
+        return config.error_mapper(error)
+    except Exception as broken:  # the mapper may also raise what it maps to
+        return broken
+
+
+def _summary(config: ChildConfig[Any], value: Any) -> str:
+    """What is recorded instead of a result that is too large."""
+    if config.summary_generator is None:
+        return ""
+    summary: Any = config.summary_generator(value)
+    if not isinstance(summary, str):
+        raise ValidationError(f"summary_generator returned {type(summary).__name__} {summary!r}; it must return a str")
+    return summary

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from durably.exceptions import ExecutionError, SerDesError, error_object
+from durably.exceptions import ExecutionError, InvocationError, SerDesError, error_object
 from durably.wire.api_errors import ApiError
 from durably.wire.shapes import InvocationOutput
 
 from .envelope import Envelope, failed, from_verdict, oversized, state_failure, succeeded
 from .run import Run
 from .scope import CURRENT, Scope
-from .suspension import SuspendExecution
+from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
     from durably.serdes import Codec
@@ -64,7 +64,7 @@ def _run_sync(function: Function, run: SyncRun) -> InvocationOutput:
         try:
             output = _output(function, function.handler(read_input(function, run), context))
         except Exception as error:
-            output = failed(error_object(error))
+            output = _failure(run, error)
         finally:
             CURRENT.reset(token)
             run.returned = True
@@ -111,7 +111,7 @@ async def _run_async(function: Function, run: AsyncRun) -> InvocationOutput:
         try:
             output = _output(function, await run.run_handler(call))
         except Exception as error:
-            output = failed(error_object(error))
+            output = _failure(run, error)
         await run.flush_rest()
         if run.verdict is None and (instead := oversized(run, output)) is not None:
             update, output = instead
@@ -134,6 +134,13 @@ def _enter(function: Function, run: Run) -> tuple[Any, Scope]:
 
 def _output(function: Function, result: Any) -> InvocationOutput:
     return succeeded(function.output_codec.encode(result))
+
+
+def _failure(run: Run, error: Exception) -> InvocationOutput:
+    """The answer for what escaped from the handler; an InvocationError asks for another invocation."""
+    if isinstance(error, InvocationError) and error.is_retryable():
+        run.end(Verdict(raises=error))
+    return failed(error_object(error))
 
 
 def read_input(function: Function, run: Run) -> Any:

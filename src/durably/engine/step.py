@@ -16,7 +16,7 @@ from durably.config import StepConfig, StepSemantics
 from durably.exceptions import (
     ContextMisuseError,
     ExecutionError,
-    RetryableSerDesError,
+    InvocationError,
     SerDesError,
     StepError,
     StepInterruptedError,
@@ -96,7 +96,7 @@ def step(
         except ExecutionError as error:  # says itself that the execution is to fail
             run.end(Verdict(error=error_object(error)))
             raise
-        except RetryableSerDesError as error:  # says itself that the invocation is to be tried again
+        except InvocationError as error:  # says itself that the invocation is to be tried again
             run.end(Verdict(raises=error))
             raise
         except Exception as error:
