@@ -205,7 +205,14 @@ def wait(op_id: str, seconds: int = 5, **more: Any) -> dict[str, Any]:
 
 def callback(op_id: str, timeout: int = 0, heartbeat: int = 0, **more: Any) -> dict[str, Any]:
     options = {"TimeoutSeconds": timeout, "HeartbeatTimeoutSeconds": heartbeat}
-    return {"Id": op_id, "Type": "CALLBACK", "SubType": "Callback", "Action": "START", "CallbackOptions": options, **more}
+    return {
+        "Id": op_id,
+        "Type": "CALLBACK",
+        "SubType": "Callback",
+        "Action": "START",
+        "CallbackOptions": options,
+        **more,
+    }
 
 
 def invoke(op_id: str, function: str, payload: str | None = "1", **more: Any) -> dict[str, Any]:
