@@ -158,8 +158,12 @@ class AsyncDurableContext(ContextBase):
     ) -> Coroutine[Any, Any, T]: ...
     @overload
     def invoke(
-        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, T] | None = None
+        self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
     ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, Any] | None = None
+    ) -> Coroutine[Any, Any, Any]: ...
     def invoke(
         self,
         function_name: str,

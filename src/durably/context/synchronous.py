@@ -147,8 +147,12 @@ class DurableContext(ContextBase):
     ) -> T: ...
     @overload
     def invoke(
-        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, T] | None = None
+        self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
     ) -> T: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, Any] | None = None
+    ) -> Any: ...
     def invoke(
         self,
         function_name: str,
