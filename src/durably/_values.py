@@ -9,7 +9,7 @@ their ``__init__`` out, share the rest from one base, and still answer to `datac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 if TYPE_CHECKING:
     import dataclasses
@@ -31,6 +31,7 @@ class _DataclassView:
         return getattr(dataclasses.make_dataclass(owner.__name__, fields, frozen=True), self._name)
 
 
+@dataclass_transform(frozen_default=True)
 class Value:
     """Base of the frozen value classes: equality, hash, repr, immutability, copying and pickling by field."""
 
