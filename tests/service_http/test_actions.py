@@ -27,6 +27,15 @@ def start(api: Any, worker: ScriptedWorker, name: str | None = None, payload: An
     return turn
 
 
+def finish(api: Any, turn: Turn, result: Any = None) -> None:
+    """Let the function return, and wait until its execution has ended: a worker's report is not answered."""
+    turn.succeed(result)
+    name = turn.arn.split("/")[-2]
+    same = api.invoke(FunctionName="held:$LATEST", DurableExecutionName=name, Payload=json.dumps(turn.input))
+    same["Payload"].close()
+    assert same["DurableExecutionArn"] == turn.arn
+
+
 def update(kind: str, action: str, **members: Any) -> dict[str, Any]:
     return {"Id": OPERATION, "Type": kind, "Action": action, **members}
 
@@ -145,7 +154,7 @@ def test_get(api: Any, worker: ScriptedWorker) -> None:
     assert running["Status"] == "RUNNING"
     assert json.loads(running["InputPayload"]) == {"id": 7}
     assert running["ExpectedExecutionTimeoutTimestamp"] > SOON
-    turn.succeed("done")
+    finish(api, turn, "done")
     ended = api.get_durable_execution(DurableExecutionArn=turn.arn, IncludeExecutionData=True)
     assert (ended["Status"], ended["Result"]) == ("SUCCEEDED", '"done"')
     assert ended["EndTimestamp"] >= ended["StartTimestamp"]
@@ -167,7 +176,7 @@ def test_history(api: Any, worker: ScriptedWorker) -> None:
         CheckpointToken=turn.token,
         Updates=[update("STEP", "START"), update("STEP", "SUCCEED", Payload='"secret"')],
     )
-    turn.succeed("secret")
+    finish(api, turn, "secret")
     kinds = ["ExecutionStarted", "StepStarted", "StepSucceeded", "InvocationCompleted", "ExecutionSucceeded"]
     whole = api.get_durable_execution_history(DurableExecutionArn=turn.arn)
     assert [event["EventType"] for event in whole["Events"]] == kinds
@@ -188,7 +197,7 @@ def test_history(api: Any, worker: ScriptedWorker) -> None:
 @pytest.mark.parametrize("name", ["held", "held:$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:held"])
 def test_list(api: Any, worker: ScriptedWorker, name: str) -> None:
     turns = [start(api, worker, name=f"n{index}") for index in range(3)]
-    turns[0].succeed()
+    finish(api, turns[0])
 
     def names(**filters: Any) -> list[str]:
         answer = api.list_durable_executions_by_function(FunctionName=name, **filters)
@@ -241,7 +250,7 @@ def test_pause_and_resume(api: Any, worker: ScriptedWorker) -> None:
 
 def test_delete(api: Any, worker: ScriptedWorker) -> None:
     turn = start(api, worker)
-    turn.succeed()
+    finish(api, turn)
     deleted = api.delete_durable_execution(DurableExecutionArn=turn.arn)
     assert deleted["ResponseMetadata"]["HTTPStatusCode"] == 202
     assert abs(deleted["DeletionRequestTimestamp"].timestamp() - time.time()) < 60

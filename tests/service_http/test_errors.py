@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from durably.service.kernel import Service
 
 from .scripted import ScriptedWorker
-from .test_actions import create_callback, start, update
+from .test_actions import create_callback, finish, start, update
 
 UNKNOWN = "arn:aws:lambda:us-east-1:000000000000:function:held:$LATEST/durable-execution/n/nothing"
 NO_CALLBACK = "MTpub3RoaW5nOjA="
@@ -131,7 +131,7 @@ def test_what_can_be_done_only_once(api: Any, worker: ScriptedWorker) -> None:
     with pytest.raises(conflict, match="already"):
         api.pause_durable_execution(DurableExecutionArn=turn.arn)
     api.resume_durable_execution(DurableExecutionArn=turn.arn)
-    turn.succeed()
+    finish(api, turn)
     with pytest.raises(api.exceptions.InvalidParameterValueException, match="SUCCEEDED"):
         api.stop_durable_execution(DurableExecutionArn=turn.arn)
     with pytest.raises(conflict, match="SUCCEEDED"):
