@@ -16,7 +16,7 @@ from ._annotations import MISSING
 from ._base import excerpt
 from ._hooks import from_json_hook
 from ._paths import BadValue, Path
-from ._tags import unwritable
+from ._tags import MAX_DEPTH, unwritable
 from ._typed import describe, is_union, same, strip, unqualified
 from ._untyped import field_names
 
@@ -28,7 +28,7 @@ def why_not_written(value: Any, annotation: Any, failure: Exception | None) -> B
     path: Path = ()
     seen: list[int] = []
     reason: str | None = None
-    while id(value) not in seen:
+    while id(value) not in seen and len(path) < MAX_DEPTH:
         seen.append(id(value))
         for segment, part, part_annotation in _parts(value, annotation):
             reason = _refusal(part, part_annotation)
@@ -38,7 +38,8 @@ def why_not_written(value: Any, annotation: Any, failure: Exception | None) -> B
         else:
             break
     else:
-        return BadValue(path, "contains itself; record data without cycles")
+        if len(path) < MAX_DEPTH:
+            return BadValue(path, "contains itself; record data without cycles")
     if isinstance(failure, RecursionError) and _parts_of(value):
         return BadValue(path, "is nested too deep; flatten the value")
     inner = _open_reason(value, annotation)

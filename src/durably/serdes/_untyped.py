@@ -17,7 +17,7 @@ from durably.exceptions import SerDesError
 from ._base import excerpt
 from ._hooks import to_builtins_hook, to_json_hook
 from ._paths import BadValue
-from ._tags import is_tagged, read_json, untag, unwritable, write_tagged
+from ._tags import MAX_DEPTH, is_tagged, read_json, untag, unwritable, write_tagged
 
 _write: Final = msgspec.json.Encoder().encode
 _write_any: Final = msgspec.json.Encoder(enc_hook=to_json_hook).encode
@@ -130,7 +130,7 @@ def _find_unwritable(value: Any, failure: Exception) -> BadValue:
     """The deepest part that fails by itself."""
     path: tuple[str | int, ...] = ()
     seen: list[int] = []
-    while True:
+    while len(path) < MAX_DEPTH:
         if id(value) in seen:
             return BadValue(path, "contains itself; record data without cycles")
         seen.append(id(value))
