@@ -98,7 +98,7 @@ class EventLog:
         if narrator is None:
             if len(self._narrators) >= _REMEMBERED:
                 del self._narrators[next(iter(self._narrators))]
-            narrator = self._narrators[arn] = Narrator(self._options)
+            narrator = self._narrators[arn] = Narrator(self._options, width=60)
             self._catch_up(narrator, arn, events[0]["EventId"])
         parts = ExecutionArn.parse(arn)
         name = parts.name if len(parts.name) <= 24 else parts.name[:23] + "…"

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -110,7 +111,7 @@ def pretty_json(payload: str | None) -> str:
         return payload
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: frozenset[int] = frozenset()) -> list[str]:
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: frozenset[int] = frozenset()) -> list[str]:
     """Aligned lines. Cells may be styled. Nothing is cut, so that names can be copied, but the last column where a
     terminal's line ends."""
     widths = [max(len(click.unstyle(row[column])) for row in (header, *rows)) for column in range(len(header))]
