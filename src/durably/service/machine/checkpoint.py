@@ -36,7 +36,7 @@ def stale_token(reason: str) -> ApiError:
 
 def check_token(ex: Execution, token: str) -> None:
     """Refuse all but the newest token of the newest chain."""
-    if token != ex.token or not ex.head.nonce:
+    if token != ex.token or not token:
         raise stale_token(
             "it has been used, or another invocation has begun since; only the latest token of the latest "
             "invocation is valid"
@@ -52,7 +52,7 @@ def checkpoint(
         ApiError: InvalidParameterValueException; nothing has changed.
     """
     head = ex.head
-    if token != ex.token or not head.nonce:
+    if token != ex.token or not token:
         if _repeated(ex, env, token, client_token):
             return _answer(ex, env, head.told_before)
         check_token(ex, token)

@@ -50,7 +50,7 @@ def invocation_finished(ex: Execution, env: Env, request_id: str, result: Invoca
         details["Error"] = event_error(failure)
     ex.log(event("InvocationCompleted", env.now, details))
     head.request_id = ""
-    head.nonce = ""
+    head.nonce = ex.token = ""
     if ex.launches:
         launch_all(ex, list(ex.launches))
     if ex.outcome is not None:

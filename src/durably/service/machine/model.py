@@ -184,7 +184,8 @@ class Execution:
         """Chained invokes whose target is still to be started."""
         self.timers: list[Timer] = []
         self.revision = -1
-        self.token = f"{head.nonce}{head.link}"
+        self.token = f"{head.nonce}{head.link}" if head.nonce else ""
+        """The one token that is valid now; empty for none."""
         # Notes of what changed since the last journal row.
         self.touched = False
         self.events: list[Event] = []

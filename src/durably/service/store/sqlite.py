@@ -65,7 +65,10 @@ class SqliteStore:
         if not self.path.parent.is_dir():
             raise StoreError(f"{self.path.parent} is not a directory; create it, or give another path for the store")
         # Cannot wait for a lock: whoever has it keeps it for as long as it lives.
-        db = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            db = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        except sqlite3.DatabaseError as failure:
+            raise _explained(self.path, failure) from failure
         try:
             self._prepare(db)
         except sqlite3.DatabaseError as failure:
