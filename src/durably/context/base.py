@@ -150,8 +150,8 @@ class ContextBase:
         if scope is None or scope.owner is not self or scope.thread != get_ident():
             raise refuse_use(self, scope)
         run = self.run
-        if run.verdict is not None or run.returned:
-            run.refuse_if_ended()
+        if run.verdict is not None or run.returned or scope.branch is not None:
+            run.refuse_if_ended(scope.branch)
         if name not in _good_names:
             name = _check_name(name)
         return Op(run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)
@@ -160,7 +160,7 @@ class ContextBase:
         scope = CURRENT.get()
         if scope is None or scope.owner is None or scope.run is not self.run or scope.thread != get_ident():
             raise refuse_use(self, scope)
-        self.run.refuse_if_ended()
+        self.run.refuse_if_ended(scope.branch)
         return scope
 
     def _drive(self, protocol: Protocol, op: Op) -> Any:

@@ -36,6 +36,7 @@ from .suspension import SuspendExecution, Verdict
 from .tasks import ParkFuture, waits_inside
 
 if TYPE_CHECKING:
+    from .branch import Branch
     from .transport import AsyncTransport
 
 __all__ = ["AsyncRun", "load_state"]
@@ -138,8 +139,8 @@ class AsyncRun(Run):
 
     # ---- the checkpoint writer --------------------------------------------------------------------------------
 
-    def send(self, update: OperationUpdate, *, awaited: bool) -> int:
-        self.refuse_if_ended()
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool) -> int:
+        self.refuse_if_ended(branch)
         seq = self.outbox.add(update)
         self._send_soon()
         return seq
@@ -253,10 +254,9 @@ class AsyncRun(Run):
         self._flushes.append((flush.seq, flush, future))
         await future
 
-    def refuse_if_ended(self) -> None:
-        if not self.recording:
-            # Tasks are being cancelled, and this one goes on with operations: it is cancelled again.
-            raise asyncio.CancelledError("the invocation has ended; nothing more is recorded in it")
+    def refusal(self) -> BaseException:
+        # Tasks are being cancelled, and this one goes on with operations: it is cancelled again.
+        return asyncio.CancelledError("the invocation has ended; nothing more is recorded in it")
 
     # ---- parking and the end ---------------------------------------------------------------------------------------
 
@@ -324,10 +324,13 @@ class AsyncRun(Run):
     def _check_soon(self) -> None:
         if not self._checking and self.verdict is None:
             self._checking = True
-            self._soon(self._check)
+            self._soon(self._check, 0)
 
-    def _check(self) -> None:
+    def _check(self, ticks: int) -> None:
         """End the invocation, or let recorded completions out of their order, if nothing else can move."""
+        if self._unsettled(ticks):
+            self._soon(self._check, ticks + 1)
+            return
         self._checking = False
         if self.verdict is not None or self._root is None or self._root.done():
             return
@@ -426,10 +429,14 @@ class AsyncRun(Run):
             self._pumping = True
             self._soon(self._pump, 0)
 
+    def _unsettled(self, ticks: int) -> bool:
+        """Whether something that has already happened may still have consequences in this turn of the loop."""
+        ready = getattr(self.loop, "_ready", None)
+        return ticks < _SETTLE_TICKS and (ticks < 2 if ready is None else bool(ready))
+
     def _pump(self, ticks: int) -> None:
         """Hand out the next completion once the loop has run the consequences of the one before."""
-        ready = getattr(self.loop, "_ready", None)
-        if (ticks < 2 if ready is None else bool(ready)) and ticks < _SETTLE_TICKS:
+        if self._unsettled(ticks):
             self._soon(self._pump, ticks + 1)
             return
         self._pumping = False
@@ -490,19 +497,31 @@ class AsyncRun(Run):
         """Cancel what is alive, outermost first, so that each sees its own cancellation and not its children's."""
         self.returned = True
         root = self._root
-        for _ in range(_CANCEL_ROUNDS):
+        for n in range(_CANCEL_ROUNDS):
             left = [task for task in (root, *self._tasks) if task is not None and not task.done()]
             if not left:
                 break
-            if root is not None and not root.done():
-                left = [root]
+            if root in left and n % 2 == 0:
+                left = [root]  # it cancels what it waits for, if it is structured
             for task in left:
                 task.cancel()
-            await asyncio.wait(left, timeout=_CANCEL_PATIENCE)
+            await self._reaction(left)
         if self._refresh_timer is not None:
             self._refresh_timer.cancel()
         if self._sending and self.verdict is not None:
             await self._idle()  # nothing of an ended invocation is alive, its last call included
+
+    async def _reaction(self, cancelled: list[asyncio.Task[Any]]) -> None:
+        """Wait while what was cancelled cleans up; not while it only waits for others, which will not move."""
+        ticks = 0
+        while self._unsettled(ticks):
+            await asyncio.sleep(0)
+            ticks += 1
+        alive = [task for task in (self._root, *self._tasks) if task is not None and not task.done()]
+        if any(waits_inside(task, self._tasks) is not True for task in alive):
+            left = [task for task in cancelled if not task.done()]
+            if left:
+                await asyncio.wait(left, timeout=_CANCEL_PATIENCE)
 
     async def _idle(self) -> None:
         self._quiet = self.loop.create_future()

@@ -12,7 +12,7 @@ from durably.config import CallbackConfig, as_seconds
 from durably.exceptions import CallbackError, CallbackExternalError, CallbackTimeoutError, operation_error
 
 from .operation import Op, is_terminal
-from .requests import Flush, Park, Turn
+from .requests import Park, Turn
 from .run import Protocol
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def create_callback(op: Op, config: CallbackConfig) -> Protocol:
             "TimeoutSeconds": as_seconds(config.timeout, "timeout"),
             "HeartbeatTimeoutSeconds": as_seconds(config.heartbeat_timeout, "heartbeat_timeout"),
         }
-        yield Flush(op.run.send(op.update("START", CallbackOptions=options), awaited=True), op.id, completion=False)
+        yield op.put("START", CallbackOptions=options)
         record = op.record()
     callback_id = None if record is None else op.details(record).get("CallbackId")
     if not callback_id:
@@ -47,7 +47,7 @@ def callback_result(op: Op, codec: Codec | None) -> Protocol:
     waited = False
     while record is None or not is_terminal(record):
         waited = True
-        yield Park(op.id)
+        yield Park(op)
         record = op.record()
     if not waited and op.run.must_queue(op.id):
         yield Turn(op.id)

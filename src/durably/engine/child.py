@@ -24,7 +24,7 @@ from durably.wire.payloads import utf8_size
 
 from .cancellation import CANCELLED_TYPES, cancelled_error, is_cancellation
 from .operation import Op, is_terminal
-from .requests import Body, Flush, Turn
+from .requests import Body, Turn
 from .run import Protocol
 from .scope import Scope
 from .suspension import Verdict
@@ -60,9 +60,9 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
                 yield Turn(op.id)
             raise operation_error(ChildContextError, error)
     if record is None and not virtual:
-        run.send(op.update("START"), awaited=False)
+        op.post("START")
 
-    scope = Scope(run, context, op.id, op.describe(), replaying=op.scope.replaying, thread=op.scope.thread)
+    scope = Scope(run, context, op.id, op.describe(), replaying=op.scope.replaying, like=op.scope)
     try:
         value = yield Body(func, (context,), scope, is_step=False)
         text, value = codec.round_trip(value)
@@ -78,17 +78,16 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
     except Exception as error:
         failure = error_object(_mapped(config, error))
         if not virtual and not rebuild:
-            yield Flush(run.send(op.update("FAIL", Error=failure), awaited=True), op.id, completion=True)
+            yield op.put("FAIL", completion=True, Error=failure)
         wrapped = operation_error(ChildContextError, failure)
         raise wrapped from wrapped.__cause__  # as on replay; `from None` would take the cause away
     except BaseException as error:
-        if is_cancellation(error) and run.recording and not virtual and not rebuild:
-            run.send(op.update("FAIL", Error=cancelled_error(op.describe())), awaited=False)
+        if is_cancellation(error) and op.recording and not virtual and not rebuild:
+            op.post("FAIL", Error=cancelled_error(op.describe()))
         raise
     if virtual or rebuild:
         return value
-    update = op.update("SUCCEED", Payload=text, ContextOptions={"ReplayChildren": replay_children})
-    yield Flush(run.send(update, awaited=True), op.id, completion=True)
+    yield op.put("SUCCEED", completion=True, Payload=text, ContextOptions={"ReplayChildren": replay_children})
     return value
 
 

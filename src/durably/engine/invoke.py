@@ -9,7 +9,7 @@ from durably.exceptions import InvokeError, operation_error
 from durably.wire.shapes import ChainedInvokeOptions
 
 from .operation import Op, is_terminal
-from .requests import Flush, Park, Turn
+from .requests import Park, Turn
 from .run import Protocol
 
 if TYPE_CHECKING:
@@ -30,13 +30,12 @@ def invoke(
         options: ChainedInvokeOptions = {"FunctionName": function_name}
         if tenant_id is not None:
             options["TenantId"] = tenant_id
-        update = op.update("START", Payload=encode_payload(), ChainedInvokeOptions=options)
-        yield Flush(op.run.send(update, awaited=True), op.id, completion=False)
+        yield op.put("START", Payload=encode_payload(), ChainedInvokeOptions=options)
         record = op.record()
     elif is_terminal(record) and op.run.must_queue(op.id):
         yield Turn(op.id)
     while record is None or not is_terminal(record):
-        yield Park(op.id)
+        yield Park(op)
         record = op.record()
     details = op.details(record)
     if record["Status"] == "SUCCEEDED":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from durably.wire.names import TERMINAL_STATUSES
 from durably.wire.shapes import ErrorObject, Operation, OperationActionName, OperationTypeName, OperationUpdate
 
+from .requests import Flush
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -90,6 +91,21 @@ class Op:
             if value is not None:
                 update[member] = value  # type: ignore[literal-required]  # members are named by this package only
         return update
+
+    def post(self, action: OperationActionName, **members: Any) -> None:
+        """Queue an update that nobody waits for."""
+        self.run.send(self.update(action, **members), self.scope.branch, awaited=False)
+
+    def put(self, action: OperationActionName, *, completion: bool = False, **members: Any) -> Flush:
+        """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5)."""
+        seq = self.run.send(self.update(action, **members), self.scope.branch, awaited=True)
+        return Flush(seq, self.id, completion=completion)
+
+    @property
+    def recording(self) -> bool:
+        """Whether this operation may still record anything."""
+        branch = self.scope.branch
+        return self.run.recording and (branch is None or not branch.is_over)
 
     def describe(self) -> str:
         """For people: ``step 'charge' (Step)``."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .scope import Scope
+
+if TYPE_CHECKING:
+    from .operation import Op
 
 __all__ = ["Body", "Flush", "Park", "Request", "Turn"]
 
@@ -22,15 +25,16 @@ class Flush:
 
 
 class Park:
-    """Go on when the record of ``op_id`` has changed. Without running siblings the invocation suspends.
+    """Go on when the record of ``op`` has changed. Without running siblings the invocation suspends.
 
     ``due_ms``: when the service will change it by itself (epoch milliseconds), if that is known.
     """
 
-    __slots__ = ("due_ms", "op_id")
+    __slots__ = ("branch", "due_ms", "op_id")
 
-    def __init__(self, op_id: str, due_ms: int | None = None) -> None:
-        self.op_id = op_id
+    def __init__(self, op: Op, due_ms: int | None = None) -> None:
+        self.op_id = op.id
+        self.branch = op.scope.branch
         self.due_ms = due_ms
 
 

@@ -7,7 +7,7 @@ A run is what the contexts of one invocation share. The two subclasses add the w
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import NonDeterministicExecutionError, error_object
 from durably.wire.api_errors import ApiError
@@ -17,6 +17,9 @@ from .operation import Op, describe
 from .outbox import Outbox
 from .requests import Request
 from .suspension import SuspendExecution, Verdict
+
+if TYPE_CHECKING:
+    from .branch import Branch
 
 __all__ = ["Protocol", "Run"]
 
@@ -47,10 +50,10 @@ class Run:
 
     # ---- what protocols use ------------------------------------------------------------------------------
 
-    def send(self, update: OperationUpdate, *, awaited: bool) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool) -> int:
         """Queue ``update``. Awaited ones are followed by a Flush; the others travel when they can.
 
-        Raises SuspendExecution when the run has ended (law R6).
+        Raises what :meth:`refusal` makes when the run, or the branch that the update comes from, has ended (law R6).
         """
         raise NotImplementedError
 
@@ -101,9 +104,13 @@ class Run:
         """Whether the program may still record: its handler has not returned and there is no verdict."""
         return self.verdict is None and not self.returned
 
-    def refuse_if_ended(self) -> None:
-        if self.verdict is not None or self.returned:
-            raise SuspendExecution("the invocation has ended; nothing more is recorded in it")
+    def refuse_if_ended(self, branch: Branch | None = None) -> None:
+        if self.verdict is not None or self.returned or (branch is not None and branch.is_over):
+            raise self.refusal()
+
+    def refusal(self) -> BaseException:
+        """What to raise in code that goes on with operations although it has been told to stop."""
+        return SuspendExecution("the invocation has ended; nothing more is recorded in it")
 
     def api_failure(self, error: ApiError) -> None:
         """A call of the service failed for good: the invocation is raised out of, or the execution fails."""

@@ -24,6 +24,7 @@ from durably.exceptions import ContextMisuseError
 from durably.wire.ids import operation_id
 
 if TYPE_CHECKING:
+    from .branch import Branch
     from .run import Run
 
 __all__ = ["CURRENT", "Scope", "refuse_use"]
@@ -38,10 +39,23 @@ class Scope:
         prefix: what its operations' ids are derived from; None at the root.
         where: for messages, e.g. ``step 'charge'``.
         replaying: the code runs over what an earlier invocation already recorded.
-        thread: the only thread that may use it.
+        like: used by the same thread, and part of the same branch, as this scope; by default the current thread.
+        branch: of a map, a parallel or a started operation that the code runs in, if any.
     """
 
-    __slots__ = ("_peeked", "count", "disorder", "owner", "prefix", "replaying", "run", "spawned", "thread", "where")
+    __slots__ = (
+        "_peeked",
+        "branch",
+        "count",
+        "disorder",
+        "owner",
+        "prefix",
+        "replaying",
+        "run",
+        "spawned",
+        "thread",
+        "where",
+    )
 
     def __init__(
         self,
@@ -51,14 +65,16 @@ class Scope:
         where: str,
         *,
         replaying: bool = False,
-        thread: int | None = None,
+        like: Scope | None = None,
+        branch: Branch | None = None,
     ) -> None:
         self.run = run
         self.owner = owner
         self.prefix = prefix
         self.where = where
         self.replaying = replaying
-        self.thread = get_ident() if thread is None else thread
+        self.thread: int = get_ident() if like is None else like.thread
+        self.branch: Branch | None = branch if like is None else like.branch
         self.count = 0
         self.spawned = 0
         self.disorder: str | None = None
@@ -88,7 +104,7 @@ class Scope:
             number = self.spawned
         prefix = f"{self.prefix}-t{number}" if self.prefix else f"t{number}"
         where = f"task {number} of {self.where}"
-        return Scope(self.run, self.owner, prefix, where, replaying=self.replaying, thread=self.thread)
+        return Scope(self.run, self.owner, prefix, where, replaying=self.replaying, like=self)
 
 
 CURRENT: ContextVar[Scope | None] = ContextVar("durably_scope", default=None)

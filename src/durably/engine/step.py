@@ -31,7 +31,7 @@ from durably.wire.shapes import Operation, StepDetails
 
 from .cancellation import CANCELLED_TYPES, cancelled_error, is_cancellation
 from .operation import Op, is_terminal
-from .requests import Body, Flush, Park, Turn
+from .requests import Body, Park, Turn
 from .run import Protocol
 from .scope import Scope
 from .suspension import Verdict
@@ -74,14 +74,15 @@ def step(
         if record is not None and is_terminal(record):
             yield from _raise(op, record)
         if record is not None and record["Status"] == "PENDING":
-            yield Park(op.id, op.details(record).get("NextAttemptTimestamp"))
+            yield Park(op, op.details(record).get("NextAttemptTimestamp"))
             record = op.record()
             continue
         attempt = _attempt(op, record)
         if record is None or record["Status"] == "READY":
-            seq = run.send(op.update("START"), awaited=at_most_once)
-            if at_most_once:
-                yield Flush(seq, op.id, completion=False)
+            if not at_most_once:
+                op.post("START")
+            else:
+                yield op.put("START")
                 record = op.record()
                 if record is not None and is_terminal(record):
                     continue
@@ -103,12 +104,12 @@ def step(
             yield from _failed(op, _explain(op, func, error), attempt, config)
             record = op.record()
         except BaseException as error:
-            if is_cancellation(error) and run.recording:
+            if is_cancellation(error) and op.recording:
                 # The program cancelled its own step. That decision is recorded, so that replay can repeat it.
-                run.send(op.update("FAIL", Error=cancelled_error(op.describe())), awaited=False)
+                op.post("FAIL", Error=cancelled_error(op.describe()))
             raise
         else:
-            yield Flush(run.send(op.update("SUCCEED", Payload=text), awaited=True), op.id, completion=True)
+            yield op.put("SUCCEED", completion=True, Payload=text)
             return value
 
 
@@ -123,12 +124,11 @@ def _failed(op: Op, error: Exception, attempt: int, config: StepConfig) -> Proto
     record = error_object(error)
     if decision.should_retry:
         options = {"NextAttemptDelaySeconds": max(1, decision.delay_seconds)}
-        update = op.update("RETRY", Error=record, StepOptions=options)
-        yield Flush(op.run.send(update, awaited=True), op.id, completion=False)
+        yield op.put("RETRY", Error=record, StepOptions=options)
         if _status(op.record()) not in ("PENDING", "READY", "SUCCEEDED", "FAILED"):
             raise op.run.suspend()  # the answer did not say when: the next invocation's state will
         return
-    yield Flush(op.run.send(op.update("FAIL", Error=record), awaited=True), op.id, completion=True)
+    yield op.put("FAIL", completion=True, Error=record)
     raise operation_error(StepError, record)
 
 

@@ -30,6 +30,8 @@ from .threads import borrow
 if TYPE_CHECKING:
     from durably.client.protocol import DurableServiceClient
 
+    from .branch import Branch
+
 __all__ = ["SyncRun", "load_state"]
 
 
@@ -103,9 +105,9 @@ class SyncRun(Run):
 
     # ---- the checkpoint writer ---------------------------------------------------------------------------------
 
-    def send(self, update: OperationUpdate, *, awaited: bool) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool) -> int:
         with self._state:
-            self.refuse_if_ended()
+            self.refuse_if_ended(branch)
             seq = self.outbox.add(update)
             if not awaited:
                 self._wake_helper()

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextvars import copy_context
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -120,8 +120,10 @@ def _scope_in_batch(parent: Scope, coro: Any, frame: FrameType) -> Scope:
 _INSIDE_MODULES: Final = frozenset({"locks.py", "queues.py", "taskgroups.py", "tasks.py", "timeouts.py"})
 _ANYIO_INSIDE: Final = frozenset({"__aexit__", "wait"})
 
+_Found = asyncio.Future[Any] | bool | None
 
-def waits_inside(task: asyncio.Task[Any], adopted: set[asyncio.Task[Any]]) -> asyncio.Future[Any] | bool | None:
+
+def waits_inside(task: asyncio.Task[Any], adopted: set[asyncio.Task[Any]]) -> _Found:
     """True: nothing but other tasks of this run, or the service, can wake ``task``.
 
     A future: something outside may (a timer, a socket, a thread); it completes first. None: it is about to run.
@@ -129,12 +131,12 @@ def waits_inside(task: asyncio.Task[Any], adopted: set[asyncio.Task[Any]]) -> as
     waiter: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
     if waiter is None:
         return None
-    return _inside(waiter, task, adopted, 0)
+    return _inside(waiter, _frames(task), adopted, 0)
 
 
 def _inside(
-    waiter: asyncio.Future[Any], task: asyncio.Task[Any] | None, adopted: set[asyncio.Task[Any]], depth: int
-) -> asyncio.Future[Any] | bool | None:
+    waiter: asyncio.Future[Any], frames: list[FrameType], adopted: set[asyncio.Task[Any]], depth: int
+) -> _Found:
     if waiter.done():
         return None
     if isinstance(waiter, ParkFuture):
@@ -143,12 +145,8 @@ def _inside(
         return True if waiter in adopted else waiter
     children = getattr(waiter, "_children", None)
     if isinstance(children, list) and depth < 8:  # gather()
-        for one in children:
-            if not one.done() and (found := _inside(one, None, adopted, depth + 1)) is not True:
-                return found
-        return True
-    for entry in getattr(waiter, "_callbacks", None) or ():
-        callback = entry[0] if isinstance(entry, tuple) else entry
+        return _all_inside(children, frames, adopted, depth)
+    for callback in _callbacks(waiter):
         name = getattr(callback, "__qualname__", "")
         if name.startswith("_chain_future"):  # a thread
             return waiter
@@ -156,33 +154,83 @@ def _inside(
             for cell in callback.__closure__ or ():
                 inner = cell.cell_contents
                 if isinstance(inner, asyncio.Future) and inner is not waiter:
-                    return _inside(inner, None, adopted, depth + 1)
-    if task is None:
-        return waiter
-    code = _innermost(task)
-    if code is None:
-        return waiter
-    path = code.co_filename
-    if path.startswith(_ASYNCIO_DIR):
-        inside = os.path.basename(path) in _INSIDE_MODULES and code.co_name != "sleep"
-    elif f"{os.sep}anyio{os.sep}" in path:
-        inside = code.co_name in _ANYIO_INSIDE
-    else:
-        # A library's own future is woken by its sockets and threads. One that user code made by hand, and
-        # awaits directly, is woken by user code.
-        inside = "site-packages" not in path and "dist-packages" not in path
-    return True if inside else waiter
+                    return _inside(inner, frames, adopted, depth + 1)
+    return _judge(waiter, frames, adopted, depth)
 
 
-def _innermost(task: asyncio.Task[Any]) -> CodeType | None:
-    """The code that awaits the task's future."""
+def _all_inside(
+    futures: Iterable[asyncio.Future[Any]], frames: list[FrameType], adopted: set[asyncio.Task[Any]], depth: int
+) -> _Found:
+    """What is found of the first that something outside may wake. None when all are done: whoever waits runs soon."""
+    pending = [one for one in futures if not one.done()]
+    for one in pending:
+        found = _inside(one, frames, adopted, depth + 1)
+        if found is not True:
+            return found
+    return True if pending else None
+
+
+def _judge(waiter: asyncio.Future[Any], frames: list[FrameType], adopted: set[asyncio.Task[Any]], depth: int) -> _Found:
+    """By the code that awaits ``waiter``, a future of no known kind. ``frames``: innermost last."""
+    for n in range(len(frames) - 1, -1, -1):
+        code = frames[n].f_code
+        path = code.co_filename
+        if path.startswith(_ASYNCIO_DIR):
+            module = os.path.basename(path)
+            if module not in _INSIDE_MODULES or code.co_name == "sleep":
+                return waiter
+            awaited = _awaited_by(frames, n, adopted)
+            if awaited is None:
+                return True
+            if waiter in awaited:
+                continue  # passed through by wait_for(): the code that called it decides
+            return waiter if not awaited else _all_inside(awaited, frames[:n], adopted, depth)
+        if f"{os.sep}anyio{os.sep}" in path:
+            return True if code.co_name in _ANYIO_INSIDE else waiter
+        # A library's own future is woken by its sockets and threads. One that user code made by hand is woken by
+        # user code.
+        return True if "site-packages" not in path and "dist-packages" not in path else waiter
+    return waiter
+
+
+def _awaited_by(frames: list[FrameType], n: int, adopted: set[asyncio.Task[Any]]) -> list[asyncio.Future[Any]] | None:
+    """What asyncio's wait(), wait_for() or as_completed() in frame ``n`` waits for; None for anything else.
+
+    Empty: for futures that are not this run's.
+    """
+    own = frames[n].f_locals
+    if frames[n].f_code.co_filename.endswith("tasks.py"):
+        if "fs" in own:
+            return list(own["fs"])
+        if isinstance(own.get("fut"), asyncio.Future):
+            return [own["fut"]]
+    elif n and frames[n - 1].f_code.co_name == "_wait_for_one":
+        iterator = frames[n - 1].f_locals.get("self")
+        if iterator is not None:  # Python 3.13
+            return list(iterator._todo)
+        queue = frames[n - 1].f_locals.get("done")
+        for task in adopted:
+            for callback in _callbacks(task):
+                cells = [cell.cell_contents for cell in getattr(callback, "__closure__", None) or ()]
+                if any(one is queue for one in cells):
+                    return [future for one in cells if isinstance(one, set) for future in one]
+        return []
+    return None
+
+
+def _callbacks(future: asyncio.Future[Any]) -> list[Any]:
+    return [entry[0] if isinstance(entry, tuple) else entry for entry in getattr(future, "_callbacks", None) or ()]
+
+
+def _frames(task: asyncio.Task[Any]) -> list[FrameType]:
+    """The suspended frames of ``task``, innermost last."""
+    frames: list[FrameType] = []
     current: Any = task.get_coro()
-    while True:
+    while current is not None:
+        frame = getattr(current, "cr_frame", None) or getattr(current, "gi_frame", None)
+        frame = frame or getattr(current, "ag_frame", None)
+        if frame is not None:
+            frames.append(frame)
         following = getattr(current, "cr_await", None) or getattr(current, "gi_yieldfrom", None)
-        following = following or getattr(current, "ag_await", None)
-        if following is None or not (
-            hasattr(following, "cr_code") or hasattr(following, "gi_code") or hasattr(following, "ag_code")
-        ):
-            break
-        current = following
-    return getattr(current, "cr_code", None) or getattr(current, "gi_code", None) or getattr(current, "ag_code", None)
+        current = following or getattr(current, "ag_await", None)
+    return frames
