@@ -20,7 +20,9 @@ PATIENCE = 30.0
 class Durably:
     """A running command. Both its outputs are read together, line by line."""
 
-    def __init__(self, *arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, cwd: Path, environment: dict[str, str] | None = None, stderr: int = subprocess.STDOUT
+    ) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "durably.cli.main", *arguments],
@@ -28,7 +30,7 @@ class Durably:
             env={**clean, "HOME": str(cwd), "PYTHONUTF8": "1", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
         )
         self.output = ""
@@ -83,13 +85,13 @@ class Durably:
 class Dev(Durably):
     """``durably dev``, up and serving."""
 
-    def __init__(self, target: str, *options: str, cwd: Path, environment: dict[str, str] | None = None) -> None:
-        super().__init__("dev", target, "--port", "0", *options, cwd=cwd, environment=environment)
+    def __init__(self, target: str, *options: str, cwd: Path, stderr: int = subprocess.STDOUT) -> None:
+        super().__init__("dev", target, "--port", "0", *options, cwd=cwd, stderr=stderr)
         self.url = ""
 
     def ready(self) -> Dev:
         self.url = self.until(r"(http://127\.0\.0\.1:\d+)")[1]
-        self.until("Start one:|Serving" if "Serving" not in self.output else "")
+        self.until("Start one:")
         return self
 
     def stop(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -38,6 +39,10 @@ def approve(event: str, ctx: DurableContext) -> str:
     ctx.step(lambda step: note("last"), name="last")
     return f"{event}: {answer}"
 
+@durable_execution
+def logs(event: None, ctx: DurableContext) -> None:
+    ctx.logger.info("logged by logs")
+
 def plain(event, context):
     print("printed by plain")
     return os.environ["AWS_ENDPOINT_URL_LAMBDA"]
@@ -67,7 +72,7 @@ def launch(app: Path) -> Iterator[Callable[..., Dev]]:
 def test_it_serves_and_logs_and_stops(launch: Callable[..., Dev], app: Path) -> None:
     dev = launch().ready()
     assert "  store      .durably/durably.db\n" in dev.output
-    assert re.search(r"functions  greet\n +approve\n +plain  \(not durable\)\n", dev.output)
+    assert re.search(r"functions  greet\n +approve\n +logs\n +plain  \(not durable\)\n", dev.output)
     done = durably("invoke", "greet", '"you"', "--name", "n1", cwd=app, url=dev.url)
     assert done.stdout.endswith('\n"hello you"\n'), done.stderr
     dev.until(r'greet n1  ▶ execution  started  "you"')
@@ -111,22 +116,37 @@ def test_functions_may_run_in_processes_of_their_own(launch: Callable[..., Dev],
     done = durably("invoke", "greet", '"you"', cwd=app, url=dev.url)
     assert done.stdout.endswith('\n"hello you"\n'), done.stdout + done.stderr
     assert json_of(durably("invoke", "plain", "1", "--json", cwd=app, url=dev.url))["Payload"] == f'"{dev.url}"'
-    dev.until("printed by plain")
     assert dev.stop() == 0
 
 
-def test_json_is_one_document_per_line(launch: Callable[..., Dev], app: Path) -> None:
-    import json
-
-    dev = launch("--json")
-    dev.until('"Event":"Serving"')
-    serving = json.loads(dev.output)
-    assert serving["Functions"] == ["greet", "approve", "plain"]
-    durably("invoke", "greet", '"you"', cwd=app, url=serving["Url"])
-    dev.until("ExecutionSucceeded")
-    dev.stop()
+def test_json_is_one_document_per_line_whatever_functions_print(app: Path) -> None:
+    dev = Dev("app.py", "--json", cwd=app, stderr=subprocess.DEVNULL)
+    try:
+        dev.until('"Event":"Serving"')
+        serving = json.loads(dev.output)
+        assert serving["Functions"] == ["greet", "approve", "logs", "plain"]
+        durably("invoke", "plain", cwd=app, url=serving["Url"])
+        durably("invoke", "greet", '"you"', cwd=app, url=serving["Url"])
+        dev.until("ExecutionSucceeded")
+        assert dev.stop() == 0
+    finally:
+        dev.kill()
     kinds = [json.loads(line).get("EventType") for line in dev.output.splitlines()]
     assert kinds[1:4] == ["ExecutionStarted", "StepStarted", "StepSucceeded"]
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "1")], ids=["in-process", "workers"])
+def test_what_functions_log_and_print_is_shown(launch: Callable[..., Dev], app: Path, options: tuple[str, ...]) -> None:
+    dev = launch(*options).ready()
+    durably("invoke", "plain", cwd=app, url=dev.url)
+    dev.until("printed by plain")
+    durably("invoke", "logs", cwd=app, url=dev.url)
+    dev.until("logged by logs")
+
+
+def test_an_address_others_can_reach_is_pointed_out(launch: Callable[..., Dev]) -> None:
+    dev = launch("--host", "0.0.0.0", "--store", ":memory:").ready()
+    assert "Whoever can reach this address can run these functions." in dev.output
 
 
 def test_functions_find_the_service_in_their_environment(launch: Callable[..., Dev], app: Path) -> None:
@@ -146,7 +166,7 @@ def test_changed_code_is_served_and_broken_code_is_not(launch: Callable[..., Dev
 
     assert greeting() == '"hello you"'
     _replace(path, APP.replace("hello", "goodbye"))
-    dev.until(r"reload  app\.py changed; serving greet, approve, plain")
+    dev.until(r"reload  app\.py changed; serving greet, approve, logs, plain")
     assert greeting() == '"goodbye you"'
 
     _replace(path, "import no_such_module\n" + APP)

@@ -77,3 +77,22 @@ def test_json_lines_carry_the_event_whole(capsys: pytest.CaptureFixture[str]) ->
     assert event == {"Event": "Execution", "DurableExecutionArn": ARN.format("n"), **context(5, Name="a")}
     assert output == {"Event": "Output", "Function": "order", "RequestId": "r-1", "Text": "printed\n"}
     assert reload == {"Event": "Reload", "Failed": True, "Text": "broken"}
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("printed\n", "printed"),
+        ('{"a": 1}', '{"a": 1}'),
+        ("{not json", "{not json"),
+        ('{"level": "INFO", "message": "m", "requestId": "r"}', "INFO    m"),
+        (
+            '{"level":"ERROR","message":"m","stackTrace":["  File x\\n"],"errorType":"E","errorMessage":"why"}',
+            "ERROR   m\n  File x\nE: why",
+        ),
+    ],
+)
+def test_what_worker_processes_log_is_readable(capsys: pytest.CaptureFixture[str], message: str, shown: str) -> None:
+    log = EventLog(as_json=False, options="", history=no_history)
+    log.worker_message("order", "r", 0, message)
+    assert "\n".join(written(capsys, log)).split("  order  ", 1)[1] == shown

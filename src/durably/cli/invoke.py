@@ -149,12 +149,16 @@ def _print_ending(ended: dict[str, Any]) -> None:
 
 
 def _start(place: Place, function: str, payload: str, name: str) -> dict[str, Any]:
-    bare, _, qualifier = function.partition(":") if not function.startswith("arn:") else (function, "", "given")
+    if function.startswith("arn:"):
+        bare, qualifier = function, None if function.count(":") == 7 else "$LATEST"
+    else:
+        bare, _, given = function.partition(":")
+        qualifier = given or "$LATEST"
     try:
         return place.api.call(
             "Invoke",
             FunctionName=bare,
-            Qualifier=(qualifier or "$LATEST") if bare != function or not function.startswith("arn:") else None,
+            Qualifier=qualifier,
             InvocationType="Event",
             DurableExecutionName=name,
             Payload=payload,

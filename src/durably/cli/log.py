@@ -31,7 +31,7 @@ _Item = tuple[str, list[Any]] | str | None
 
 class EventLog:
     """Parameters:
-    as_json: one JSON document per line, for programs.
+    as_json: one JSON document per line, for programs. They go to what is standard output now.
     options: how to name the service on the command line.
     history: yields all events of an execution; asked about those that began before this log did.
     """
@@ -40,6 +40,7 @@ class EventLog:
         self._json = as_json
         self._history = history
         self._options = options
+        self._out = sys.stdout
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._narrators: dict[str, Narrator] = {}
         self._skipped = 0
@@ -53,7 +54,7 @@ class EventLog:
         if self._json:
             self._queue.put(_json({"Event": "Output", "Function": function, "RequestId": request_id, "Text": message}))
         else:
-            text = message.rstrip("\n")
+            text = _readable(message.rstrip("\n"))
             self._queue.put(f"{clock_time(at_ms)}  {click.style(clean(function), dim=True)}  {text}")
 
     def say(self, subject: str, text: str, *, bad: bool = False) -> None:
@@ -64,8 +65,7 @@ class EventLog:
             self._queue.put(f"{click.style(subject, fg='red' if bad else 'cyan')}  {text.rstrip()}")
 
     def emit(self, shape: Any) -> None:
-        click.echo(_json(shape))
-        sys.stdout.flush()
+        click.echo(_json(shape), file=self._out)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="durably-log", daemon=True)
@@ -81,9 +81,7 @@ class EventLog:
         while (item := self._queue.get()) is not None:
             try:
                 for line in self._lines(item):
-                    click.echo(line)
-                if self._queue.empty():
-                    sys.stdout.flush()
+                    click.echo(line, file=self._out)
             except (BrokenPipeError, ValueError):
                 return  # nobody reads any more
 
@@ -129,6 +127,23 @@ class EventLog:
                 narrator.tell(event)
         except ApiError:
             pass  # deleted, or the service is closing: the lines are poorer for it
+
+
+def _readable(message: str) -> str:
+    """The level, message and traceback of a log record as Lambda writes it in JSON; anything else as it is."""
+    if not message.startswith("{"):
+        return message
+    try:
+        record = json.loads(message)
+    except ValueError:
+        return message
+    if not isinstance(record, dict) or not isinstance(record.get("message"), str) or "level" not in record:
+        return message
+    trace = record.get("stackTrace")
+    lines = [str(entry).rstrip("\n") for entry in trace] if isinstance(trace, list) else []
+    if record.get("errorMessage"):
+        lines.append(f"{record.get('errorType') or 'Error'}: {record['errorMessage']}")
+    return "\n".join([f"{record['level']:<7} {record['message']}", *lines])
 
 
 def _json(shape: Any) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +42,6 @@ class Server:
         self._closers: list[Any] = []
         self._worker: Any = None
         self._serving = False
-        self._service: Any = None
 
     def start(self, *, reload: bool) -> None:
         from durably.service.http.server import CannotListen, HttpServer
@@ -52,15 +53,18 @@ class Server:
         url_host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)
         url = f"http://{url_host}:{port}"
         _set_environment(url)
-        app = load(self._target)
-        store, self._store_name = store_for(self._store, self._target)
-        service = Service(store)
-        self._service = service
         log = EventLog(
             as_json=self._json,
             options="" if port == 9014 else f" --endpoint-url {url}",
             history=lambda arn: _history(service, arn),
         )
+        if self._json:
+            # What the functions print must not come between the documents.
+            self._closers.append(partial(setattr, sys, "stdout", sys.stdout))
+            sys.stdout = sys.stderr
+        app = load(self._target)
+        store, self._store_name = store_for(self._store, self._target)
+        service = Service(store)
         service.subscribe(log.listener)
         try:
             service.start()
@@ -98,7 +102,13 @@ class Server:
         if self._workers is not None:
             from durably.workers.runtime_api import LambdaWorkers
 
-            return LambdaWorkers(app, endpoint_url=url, concurrency=self._workers, on_log=log.worker_message)
+            return LambdaWorkers(
+                app,
+                endpoint_url=url,
+                concurrency=self._workers,
+                max_processes=max(32, self._workers),
+                on_log=log.worker_message,
+            )
         from durably.client.in_process import InProcessClient
         from durably.workers.in_process import InProcessWorker
 
@@ -127,6 +137,8 @@ class Server:
                 }
             )
             return
+        from durably.service.http.guard import is_loopback
+
         click.echo(f"{click.style('durably', bold=True)} {__version__}  {click.style(url, fg='cyan')}")
         click.echo(f"  store      {self._store_name}")
         for number, (name, function) in enumerate(app.functions.items()):
@@ -135,6 +147,8 @@ class Server:
         durable = [name for name, function in app.functions.items() if function.spec.durable]
         first = (durable or list(app.functions))[0]
         where = "" if url == "http://127.0.0.1:9014" else f" --endpoint-url {url}"
+        if not is_loopback(self._host):
+            click.echo(click.style("Whoever can reach this address can run these functions.", fg="yellow"))
         click.echo(f"Start one:  durably invoke{where} {first} '{{}}'      Stop: Ctrl-C")
 
 
