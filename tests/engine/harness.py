@@ -29,6 +29,10 @@ FAR_FUTURE_MS = 4_000_000_000_000
 """Virtual time starts here (in 2096), so that the engine, which looks at the real clock, finds nothing due."""
 
 
+YEAR_MS = 365 * 86_400_000
+"""An execution's own timeout is later: who waits for nothing else is stuck."""
+
+
 class Killed(BaseException):
     """The process of the invocation was killed: nothing it does from now on has any effect."""
 
@@ -213,7 +217,7 @@ class World:
                 return
             elif self._answer_callbacks():
                 continue
-            elif (due := self.service.next_timer_ms()) is not None:
+            elif (due := self.service.next_timer_ms()) is not None and due < self.start_ms + YEAR_MS:
                 self.clock.advance_to(due)
             else:
                 return  # it waits for somebody outside
