@@ -239,6 +239,33 @@ def test_call_in_virtual_time_says_when_time_must_move() -> None:
     assert service.in_flight == 0
     assert service.step() is False
     assert service.step(timeout=0.001) is False
+    worker.service = service
+    worker.function = lambda service, event: '{"Status":"SUCCEEDED","Result":"1"}'
+    assert service.call("Invoke", FunctionName="order:$LATEST")["Payload"] == "1", "it waits for running functions"
+    worker.function = lambda service, event: "junk"
+    assert service.call("Invoke", FunctionName="order:$LATEST")["FunctionError"] == "Unhandled"
+    worker.close()
+    service.close()
+
+
+def test_call_for_what_only_time_can_answer() -> None:
+    from durably.service.clock import ManualClock
+
+    service = Service(MemoryStore(), clock=ManualClock())
+    service.start(thread=False)
+
+    class Crashing:
+        def functions(self) -> dict[str, FunctionSpec]:
+            return {"order": FunctionSpec("order")}
+
+        def submit(self, invocation: Invocation, done: Done) -> None:
+            done(InvocationResult("crashed"))
+
+        def close(self) -> None: ...
+
+    service.attach(Crashing())
+    with pytest.raises(RuntimeError, match="clock must move"):
+        service.call("Invoke", FunctionName="order:$LATEST")
     service.close()
 
 

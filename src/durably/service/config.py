@@ -45,4 +45,4 @@ class ServiceConfig:
     retry_attempts: int = 10
     chained_invoke_grace_ms: int = 20
     idempotency_window_ms: int = 15 * 60 * 1000
-    cached_executions: int = 2_000
+    cached_executions: int = 10_000

@@ -14,19 +14,15 @@ from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from durably.wire.api_errors import ApiError
 from durably.wire.ids import ExecutionArn
-from durably.wire.shapes import ErrorObject, Event
+from durably.wire.shapes import Event
 
-from . import codec
+from . import chaining, codec
 from .clock import Clock
 from .machine import lifecycle, signals
-from .machine.checks import utf8_size, within
 from .machine.env import Env
 from .machine.model import Effect, Execution, Facts
-from .ports import FunctionSpec
 from .store.base import Store, WriteBatch
 
 __all__ = ["Command", "Core", "Reply"]
@@ -47,6 +43,10 @@ class Command(NamedTuple):
     args: tuple[Any, ...]
     reply: Reply | None = None
 
+    def refuse(self, why: str) -> None:
+        if self.reply is not None:
+            self.reply(ApiError("ServiceException", why))
+
 
 class Core:
     """State and commits of a service. Knows neither threads nor workers; see :class:`~.kernel.Service`."""
@@ -57,13 +57,13 @@ class Core:
         clock: Clock,
         env: Env,
         dispatch: Callable[[Execution, dict[str, Any]], None],
-        call_plain: Callable[[int, str, dict[str, Any]], None],
+        call_plain: chaining.CallPlain,
     ) -> None:
         self.store = store
         self.clock = clock
         self.env = env
         self._dispatch = dispatch
-        self._call_plain = call_plain
+        self.call_plain = call_plain
         self.listeners: list[Listener] = []
         self.waiters: dict[int, list[Callable[[Execution | ApiError], None]]] = {}
         """Who waits for the end of an execution."""
@@ -105,6 +105,7 @@ class Core:
         """Raises ApiError: not an ARN, or not found."""
         ex = self._by_arn.get(arn) if isinstance(arn, str) else None
         if ex is not None:
+            self._cache.move_to_end(ex.key)
             return ex
         if not isinstance(arn, str):
             raise ApiError("InvalidParameterValueException", f"DurableExecutionArn must be a string, not {arn!r}")
@@ -164,93 +165,15 @@ class Core:
         if effect.kind == "dispatch":
             self.after_commit(self._dispatch, ex, effect.data)
         elif effect.kind == "launch":
-            self._launch(ex, effect.operation, effect.data)
+            chaining.launch(self, ex, effect.operation, effect.data)
         else:
             self.after_commit(self._tell_waiters, ex)
             if ex.facts.parent_key is not None:
-                self._tell_parent(ex)
+                chaining.tell_parent(self, ex)
 
     def _tell_waiters(self, ex: Execution) -> None:
         for tell in self.waiters.pop(ex.key, ()):
             tell(ex)
-
-    def _tell_parent(self, child: Execution) -> None:
-        facts, outcome = child.facts, child.outcome
-        assert facts.parent_key is not None
-        assert facts.parent_operation is not None
-        assert outcome is not None
-        parent = self.execution(facts.parent_key)
-        op = None if parent is None else parent.ops.get(facts.parent_operation)
-        if parent is None or op is None or (op.data or {}).get("child") != facts.id:
-            return  # the parent was deleted
-        result, failure = outcome.result, outcome.error
-        signals.child_done(parent, self.env, facts.parent_operation, outcome.status, result, failure)
-        self.changed(parent)
-
-    def _launch(self, ex: Execution, op_id: str, data: dict[str, Any]) -> None:
-        """Start the target of a chained invoke, or fail the operation with what Invoke would have answered."""
-        target = self.env.resolve(data["function"])
-        payload: str = data.get("payload") or "{}"
-        if isinstance(target, ApiError):
-            self._launch_failed(ex, op_id, target)
-            return
-        refusal = payload_refusal(payload, self.env.config.max_async_payload)
-        if refusal is not None:
-            self._launch_failed(ex, op_id, refusal)
-            return
-        op = ex.ops[op_id]
-        kept = {k: v for k, v in data.items() if k not in ("launch_at", "plain")}
-        if target.spec.durable:
-            child = data.get("child") or self.env.ids.execution_id()
-            kept["child"] = child
-            kept.pop("payload", None)
-            op.data = kept
-            parent = (ex.key, op_id)
-            trace = data.get("trace", ex.facts.trace_id)
-            facts = self.facts(target.spec, target.arn, child, child, payload, False, data.get("tenant"), trace, parent)
-            self.changed(ex)
-            self.create(facts)
-        else:
-            kept["plain"] = True
-            op.data = kept
-            ex.head.calls += 1
-            self.changed(ex)
-            self.after_commit(self._call_plain, ex.key, op_id, kept)
-
-    def _launch_failed(self, ex: Execution, op_id: str, refusal: ApiError) -> None:
-        failure: ErrorObject = {"ErrorType": refusal.code, "ErrorMessage": refusal.message}
-        signals.child_done(ex, self.env, op_id, "FAILED", None, failure)
-        self.changed(ex)
-
-    def facts(
-        self,
-        spec: FunctionSpec,
-        arn: str,
-        execution_id: str,
-        name: str,
-        payload: str,
-        sync: bool,
-        tenant_id: str | None,
-        trace_id: str | None,
-        parent: tuple[int, str] | None = None,
-    ) -> Facts:
-        config = self.env.config
-        return Facts(
-            id=execution_id,
-            arn=f"{arn}/durable-execution/{name}/{execution_id}",
-            name=name,
-            function=spec.name,
-            version=arn.rsplit(":", 1)[1],
-            start_ms=self.env.now,
-            input=payload,
-            payload_limit=config.max_sync_payload if sync else config.max_async_payload,
-            execution_timeout_s=spec.execution_timeout_seconds,
-            retention_days=spec.retention_days,
-            tenant_id=tenant_id,
-            trace_id=trace_id,
-            parent_key=None if parent is None else parent[0],
-            parent_operation=None if parent is None else parent[1],
-        )
 
     # ---- the batch -----------------------------------------------------------------------------------
 
@@ -421,17 +344,3 @@ def _answer(reply: Reply, answer: Any) -> None:
         reply(answer)
     except Exception:
         _log.exception("a reply of the service could not be delivered")
-
-
-def payload_refusal(payload: str, limit: int) -> ApiError | None:
-    """Why Invoke would not take ``payload``: not JSON, or too long."""
-    if not within(payload, limit):
-        return ApiError(
-            "RequestTooLargeException",
-            f"the payload is {utf8_size(payload):,} bytes long, more than the {limit:,} allowed",
-        )
-    try:
-        msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as failure:
-        return ApiError("InvalidRequestContentException", f"Could not parse request body into json: {failure}")
-    return None

@@ -12,8 +12,8 @@ from durably.wire import limits
 from durably.wire.api_errors import ApiError
 from durably.wire.shapes import ErrorObject
 
+from .chaining import payload_refusal
 from .config import ServiceConfig
-from .core import payload_refusal
 from .machine.checks import clipped, invalid, text
 from .machine.env import Target
 from .machine.model import Execution

@@ -1,11 +1,8 @@
 """The embedded durable execution service: its threads, its door, and what it asks of a worker.
 
-All state belongs to whoever holds the *turn* (see :mod:`~.core`). Commands are queued; normally the writer thread
-takes the turn and carries out all that is queued. It sleeps until the bell rings or the next timer is due, never
-polling. A thread that waits for its own checkpoint anyway (that is: one without a running event loop) takes the turn
-itself when it is free, which saves two switches of threads. ``start(thread=False)`` leaves the writer thread out:
-whoever owns the service then calls :meth:`Service.step`, with a :class:`~.clock.ManualClock` if time is to be
-virtual. It is the same machine.
+Any thread may hand in a command; one at a time carries them out (see :mod:`~.writer` and :mod:`~.core`).
+``start(thread=False)`` leaves the writer's thread out: whoever owns the service then calls :meth:`Service.step`, with
+a :class:`~.clock.ManualClock` if time is to be virtual. It is the same machine.
 """
 
 from __future__ import annotations
@@ -14,15 +11,15 @@ import asyncio
 import base64
 import threading
 from asyncio import _get_running_loop
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from durably.wire.api_errors import ApiError
 from durably.wire.shapes import CheckpointResponse, Event, ExecutionState, OperationUpdate
 
 from .actions import Actions
+from .chaining import make_facts
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import ServiceConfig
 from .core import Command, Core, Reply
@@ -33,10 +30,9 @@ from .machine.model import Execution
 from .ports import FunctionSpec, Worker
 from .recovery import recovery_commands
 from .store.base import Store
+from .writer import Writer
 
 __all__ = ["Service", "ServiceConfig"]
-
-_BATCH: Final = 4096
 
 
 class Service:
@@ -64,22 +60,15 @@ class Service:
         self.config = config or ServiceConfig()
         self._clock = clock or SystemClock()
         self._ids = ids or RandomIds()
-        self._queue: deque[Command] = deque()
-        self._turn = threading.Lock()
-        self._bell = threading.Lock()
-        """Held but for the moment between being rung and being heard."""
-        self._bell.acquire()
-        self._asleep_until: int | None = 0
-        """When the writer wakes of its own accord (None: never); 0 while it is awake."""
-        self._dispatcher = Dispatcher(self.config, self._clock, self._enqueue)
+        self._writer = Writer(self._clock)
+        self._dispatcher = Dispatcher(self.config, self._clock, self._writer.put)
         self._dispatcher.worker = worker
         env = Env(self.config, self._ids, self._resolve_chained)
         self._core = Core(store, self._clock, env, self._dispatcher.dispatch, self._dispatcher.call_chained)
-        self._dispatcher.core = self._core
+        self._dispatcher.core = self._writer.core = self._core
         self._actions = Actions(self._core)
         self._fast_checkpoint = self._actions.fast_checkpoint
         self._fast_state = self._actions.fast_state
-        self._thread: threading.Thread | None = None
         self._state = "new"
         self._lock = threading.Lock()
 
@@ -105,8 +94,7 @@ class Service:
             self.close()
             raise
         if thread:
-            self._thread = threading.Thread(target=self._loop, name="durably-service", daemon=True)
-            self._thread.start()
+            self._writer.start()
 
     def close(self) -> None:
         """Finish what was handed in, answer who still waits, release the store. Idempotent. The worker stays open."""
@@ -114,26 +102,12 @@ class Service:
             before, self._state = self._state, "closed"
         if before != "running":
             return
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._ring()
-            self._thread.join()
-        with self._turn:
-            self._run_queued()
-            waiters, self._core.waiters = self._core.waiters, {}
-            self._core.store.close()
-            self._refuse_queued()
+        self._writer.finish()
+        waiters, self._core.waiters = self._core.waiters, {}
         refusal = ApiError("ServiceException", "the service was closed")
         for waiting in waiters.values():
             for tell in waiting:
                 tell(refusal)
-
-    def _refuse_queued(self) -> None:
-        """Answer what came too late."""
-        while self._queue:
-            with suppress(IndexError):
-                command = self._queue.popleft()
-                if command.reply is not None:
-                    command.reply(ApiError("ServiceException", "the service was closed"))
 
     def attach(self, worker: Worker) -> None:
         """Set or replace the worker. Invocations that found none begin now."""
@@ -151,54 +125,7 @@ class Service:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    # ---- the writer --------------------------------------------------------------------------------------
-
-    def _loop(self) -> None:
-        core, clock, queue = self._core, self._clock, self._queue
-        while True:
-            with self._turn:
-                self._run_queued()
-                core.run(())
-                # From here on whoever queues a command rings; what was queued before is seen below.
-                wake = self._asleep_until = core.next_wake_ms()
-            if not queue:
-                if self._state != "running":
-                    return
-                if wake is None:
-                    self._bell.acquire()
-                elif (left := wake - clock.now_ms()) > 0:
-                    self._bell.acquire(timeout=left / 1000)
-            self._asleep_until = 0
-
-    def _ring(self) -> None:
-        with suppress(RuntimeError):  # it rings already
-            self._bell.release()
-
-    def _enqueue(self, command: Command) -> None:
-        self._queue.append(command)
-        if self._asleep_until != 0:
-            self._ring()
-
-    def _run_queued(self) -> None:
-        """Carry out all that is queued, one batch after the other. Needs the turn."""
-        queue = self._queue
-        while queue:
-            self._core.run([queue.popleft() for _ in range(min(len(queue), _BATCH))])
-
-    def _run_mine(self) -> None:
-        """Take the turn, if it is free, for one batch."""
-        if not self._turn.acquire(blocking=False):
-            return  # whoever has it looks at the queue again before giving it up
-        queue, core = self._queue, self._core
-        try:
-            if queue and self._state == "running":
-                core.run([queue.popleft() for _ in range(min(len(queue), _BATCH))])
-            wake = core.next_wake_ms()
-        finally:
-            self._turn.release()
-        asleep = self._asleep_until
-        if asleep != 0 and (queue or (wake is not None and (asleep is None or wake < asleep))):
-            self._ring()
+    # ---- without a thread ------------------------------------------------------------------------------
 
     def step(self, timeout: float | None = 0.0) -> bool:
         """Carry out what has been handed in and what is due; the thread of a service started with ``thread=False``.
@@ -209,20 +136,7 @@ class Service:
         Returns:
             whether there was anything to do.
         """
-        due = self._core.next_wake_ms()
-        queue = self._queue
-        if not queue and (due is None or due > self._clock.now_ms()):
-            if timeout == 0:
-                return False
-            self._asleep_until = due
-            if not queue:
-                self._bell.acquire(timeout=-1 if timeout is None else timeout)
-            self._asleep_until = 0
-            if not queue:
-                return False
-        with self._turn:
-            self._core.run([queue.popleft() for _ in range(min(len(queue), _BATCH))])
-        return True
+        return self._writer.step(timeout)
 
     def drain(self) -> None:
         """:meth:`step` until there is nothing to do at this moment."""
@@ -268,13 +182,8 @@ class Service:
         ``reply`` may be called before this returns, when the caller's thread is not an event loop's.
         """
         command = Command(self._fast_checkpoint, (arn, token, updates, client_token), reply)
-        if self._thread is None or _get_running_loop() is not None:
-            self._put(command)
-        elif self._state == "running":
-            self._queue.append(command)
-            self._run_mine()
-            if self._state != "running":
-                self._refuse_late()
+        if self._writer.threaded and self._state == "running" and _get_running_loop() is None:
+            self._writer.put_and_help(command)
         else:
             self._put(command)
 
@@ -290,18 +199,10 @@ class Service:
         self._put(Command(self._fast_state, (arn, token, marker, max_items), reply))
 
     def _put(self, command: Command) -> None:
-        if self._state != "running":
-            assert command.reply is not None
-            command.reply(ApiError("ServiceException", f"the service is {self._state}, not running"))
-            return
-        self._enqueue(command)
-        if self._state != "running":
-            self._refuse_late()
-
-    def _refuse_late(self) -> None:
-        """The service was closed while a command was handed in; nobody may be left to take it."""
-        if self._thread is None or not self._thread.is_alive():
-            self._refuse_queued()
+        if self._state == "running":
+            self._writer.put(command)
+        else:
+            command.refuse(f"the service is {self._state}, not running")
 
     def call(self, action: str, **params: Any) -> dict[str, Any]:
         """Ask and wait for the answer. Raises ApiError."""
@@ -314,9 +215,12 @@ class Service:
             answered.release()
 
         self.submit(action, params, reply)
-        if self._thread is None and self._state == "running":
-            while not answers and (self.step() or (self.in_flight and self.step(timeout=1.0))):
-                pass
+        if not self._writer.threaded and self._state == "running":
+            while not answers:
+                if not self.step():
+                    if not self.in_flight:
+                        break
+                    self.step(timeout=1.0)
             if not answers:
                 raise RuntimeError(f"{action} has no answer at this moment: the clock must move first")
         answered.acquire()
@@ -381,7 +285,8 @@ class Service:
         if ex is None:
             execution_id = self._ids.execution_id()
             sync = request.kind == "RequestResponse"
-            facts = core.facts(
+            facts = make_facts(
+                core.env,
                 spec,
                 request.target.arn,
                 execution_id,

@@ -21,8 +21,9 @@ from .checks import checked_error, clipped, invalid, payload, text
 from .env import Env
 from .lifecycle import settle_pause
 from .model import Effect, Execution, Outcome, op_timers
+from .stage import Stage
 from .state import changes_page
-from .transitions import Stage, apply_update
+from .transitions import apply_update
 
 __all__ = ["check_token", "checkpoint", "launch_all", "stale_token"]
 

@@ -1,7 +1,7 @@
 """What each update does to its operation: the table of types, actions and states.
 
-Everything happens on a :class:`Stage`, a sheet laid over the execution. A refusal throws the sheet away, so that a
-checkpoint is applied whole or not at all.
+Everything happens on a :class:`~.stage.Stage`, a sheet laid over the execution. A refusal throws the sheet away, so
+that a checkpoint is applied whole or not at all.
 
 ========  ==================================================  ==========================================
 type      START                                               completion
@@ -22,75 +22,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from durably.wire import limits
-from durably.wire.shapes import ErrorObject, Event
 
 from .checks import checked_error, clipped, integer, invalid, payload, text
-from .env import Env
 from .events import error as event_error
-from .events import operation_event
 from .events import result as event_result
-from .model import Execution, Op
+from .model import Op
+from .stage import Stage, Update, completion, no_action, only_new, options_of
 
-__all__ = ["Stage", "apply_update", "callback_id"]
+__all__ = ["apply_update", "callback_id"]
 
 _TERMINAL: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT", "STOPPED"})
-
-Update = Mapping[str, Any]
-
-
-class Stage:
-    """The changes one checkpoint asks for, before it is known whether all of them are allowed."""
-
-    __slots__ = ("by", "env", "events", "ex", "now", "ops", "seq")
-
-    def __init__(self, ex: Execution, env: Env) -> None:
-        self.ex = ex
-        self.env = env
-        self.now = env.now
-        self.ops: dict[str, Op] = {}
-        self.events: list[Event] = []
-        self.seq = ex.head.seq
-        self.by = ex.head.invocation
-
-    def find(self, op_id: str) -> Op | None:
-        return self.ops.get(op_id) or self.ex.ops.get(op_id)
-
-    def create(self, update: Update, op_id: str, kind: str) -> Op:
-        view: dict[str, Any] = {"Id": op_id}
-        parent = update.get("ParentId")
-        if parent is not None:
-            view["ParentId"] = parent
-        name = update.get("Name")
-        if name is not None:
-            if limits.NAME_PATTERN.fullmatch(text(name, "Name")) is None:
-                invalid(f"Name {clipped(name)} of operation {op_id} must be 1 to 256 printable ASCII characters")
-            view["Name"] = name
-        view["Type"] = kind
-        subtype = update.get("SubType")
-        if subtype is not None:
-            if limits.SUBTYPE_PATTERN.fullmatch(text(subtype, "SubType")) is None:
-                invalid(f"SubType {clipped(subtype)} of operation {op_id} must be 1 to 32 of A-Z a-z 0-9 _ -")
-            view["SubType"] = subtype
-        view["StartTimestamp"] = self.now
-        view["Status"] = "STARTED"
-        self.seq += 1
-        op = self.ops[op_id] = Op(view, self.seq, self.by)
-        return op
-
-    def edit(self, op: Op) -> Op:
-        """``op`` as a record of this stage, now the latest change."""
-        op_id: str = op.view["Id"]
-        self.seq += 1
-        staged = self.ops.pop(op_id, None)
-        if staged is None:
-            staged = Op(dict(op.view), 0, 0, op.data)
-        staged.seq = self.seq
-        staged.by = self.by
-        self.ops[op_id] = staged
-        return staged
-
-    def log(self, kind: str, view: dict[str, Any], details: dict[str, Any]) -> None:
-        self.events.append(operation_event(kind, view, self.now, details))
 
 
 def apply_update(stage: Stage, update: Update, op_id: str, kind: str, action: str) -> None:
@@ -130,21 +71,6 @@ def apply_update(stage: Stage, update: Update, op_id: str, kind: str, action: st
     handler(stage, update, op_id, action, op)
 
 
-def _completion(stage: Stage, update: Update, op_id: str, action: str) -> tuple[str | None, ErrorObject | None]:
-    """Payload and Error of a completing update, each only where its action has one."""
-    result = update.get("Payload")
-    if result is not None:
-        result = payload(result, f"Payload of operation {op_id}", stage.env.config.max_operation_payload)
-    failure = update.get("Error")
-    if failure is not None:
-        failure = checked_error(failure, f"Error of operation {op_id}", stage.env.config.max_error_bytes)
-    if action == "SUCCEED" and failure is not None:
-        invalid(f"operation {op_id}: SUCCEED carries a Payload, not an Error")
-    if action == "FAIL" and result is not None:
-        invalid(f"operation {op_id}: FAIL carries an Error, not a Payload")
-    return result, failure
-
-
 def _step(stage: Stage, update: Update, op_id: str, action: str, op: Op | None) -> None:
     status = op.view["Status"] if op is not None else None
     if action == "START":
@@ -164,10 +90,10 @@ def _step(stage: Stage, update: Update, op_id: str, action: str, op: Op | None) 
         stage.log("StepStarted", op.view, {})
         return
     if action not in ("SUCCEED", "FAIL", "RETRY"):
-        _no_action("STEP", op_id, action)
+        no_action("STEP", op_id, action)
     if status == "PENDING":
         invalid(f"step {op_id} is PENDING until its next attempt is due and cannot {action}")
-    result, failure = _completion(stage, update, op_id, action)
+    result, failure = completion(stage, update, op_id, action)
     options = update.get("StepOptions") or {}
     delay: int | None = None
     if action == "RETRY":
@@ -210,8 +136,8 @@ def _context(stage: Stage, update: Update, op_id: str, action: str, op: Op | Non
             stage.log("ContextStarted", stage.create(update, op_id, "CONTEXT").view, {})
         return
     if action not in ("SUCCEED", "FAIL"):
-        _no_action("CONTEXT", op_id, action)
-    result, failure = _completion(stage, update, op_id, action)
+        no_action("CONTEXT", op_id, action)
+    result, failure = completion(stage, update, op_id, action)
     options = update.get("ContextOptions") or {}
     replay = options.get("ReplayChildren") if isinstance(options, Mapping) else options
     if replay is not None and not isinstance(replay, bool):
@@ -235,8 +161,8 @@ def _context(stage: Stage, update: Update, op_id: str, action: str, op: Op | Non
 
 def _wait(stage: Stage, update: Update, op_id: str, action: str, op: Op | None) -> None:
     if action == "START":
-        _only_new("wait", op_id, op)
-        options = _options(update, "WaitOptions", op_id)
+        only_new("wait", op_id, op)
+        options = options_of(update, "WaitOptions", op_id)
         seconds = integer(options.get("WaitSeconds"), "WaitOptions.WaitSeconds", 1, limits.MAX_WAIT_SECONDS)
         op = stage.create(update, op_id, "WAIT")
         due = stage.now + seconds * 1000
@@ -245,7 +171,7 @@ def _wait(stage: Stage, update: Update, op_id: str, action: str, op: Op | None) 
         stage.log("WaitStarted", op.view, {"Duration": seconds, "ScheduledEndTimestamp": due})
         return
     if action != "CANCEL":
-        _no_action("WAIT", op_id, action)
+        no_action("WAIT", op_id, action)
     if op is None:
         invalid(f"wait {op_id} does not exist and cannot CANCEL")
     failure = checked_error(update.get("Error"), f"Error of operation {op_id}", stage.env.config.max_error_bytes)
@@ -262,9 +188,9 @@ def callback_id(key: int, op_id: str, nonce: str) -> str:
 
 def _callback(stage: Stage, update: Update, op_id: str, action: str, op: Op | None) -> None:
     if action != "START":
-        _no_action("CALLBACK", op_id, action)
-    _only_new("callback", op_id, op)
-    options = _options(update, "CallbackOptions", op_id)
+        no_action("CALLBACK", op_id, action)
+    only_new("callback", op_id, op)
+    options = options_of(update, "CallbackOptions", op_id)
     most = limits.MAX_CALLBACK_TIMEOUT_SECONDS
     timeout = integer(options.get("TimeoutSeconds") or 0, "CallbackOptions.TimeoutSeconds", 0, most)
     heartbeat = integer(options.get("HeartbeatTimeoutSeconds") or 0, "CallbackOptions.HeartbeatTimeoutSeconds", 0, most)
@@ -291,9 +217,9 @@ def _callback(stage: Stage, update: Update, op_id: str, action: str, op: Op | No
 
 def _chained_invoke(stage: Stage, update: Update, op_id: str, action: str, op: Op | None) -> None:
     if action != "START":
-        _no_action("CHAINED_INVOKE", op_id, action)
-    _only_new("chained invoke", op_id, op)
-    options = _options(update, "ChainedInvokeOptions", op_id)
+        no_action("CHAINED_INVOKE", op_id, action)
+    only_new("chained invoke", op_id, op)
+    options = options_of(update, "ChainedInvokeOptions", op_id)
     name = options.get("FunctionName")
     if name is None:
         invalid(f"chained invoke {op_id} needs ChainedInvokeOptions.FunctionName")
@@ -338,21 +264,3 @@ _HANDLERS: Final = {
     "CALLBACK": _callback,
     "CHAINED_INVOKE": _chained_invoke,
 }
-
-
-def _options(update: Update, member: str, op_id: str) -> Mapping[str, Any]:
-    options = update.get(member)
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping):
-        invalid(f"{member} of operation {op_id} must be an object, not {clipped(options)}")
-    return options
-
-
-def _only_new(what: str, op_id: str, op: Op | None) -> None:
-    if op is not None:
-        invalid(f"{what} {op_id} exists already and cannot START again")
-
-
-def _no_action(kind: str, op_id: str, action: str) -> None:
-    invalid(f"Action {clipped(action)} is not one of a {kind} (operation {op_id})")
