@@ -207,11 +207,11 @@ def clock() -> FakeClock:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No credentials, region or endpoint of the person who runs the tests."""
+    """No credentials, region, endpoint or proxy of the person who runs the tests."""
     import os
 
     for name in list(os.environ):
-        if name.startswith("AWS_"):
+        if name.startswith("AWS_") or name.lower() in ("https_proxy", "no_proxy", "requests_ca_bundle"):
             monkeypatch.delenv(name)
     nowhere = str(tmp_path_factory.getbasetemp() / "no-such-file")
     monkeypatch.setenv("AWS_CONFIG_FILE", nowhere)

@@ -12,6 +12,7 @@ import select
 import socket
 from typing import Any, Final, NamedTuple
 
+from .proxy import Proxy
 from .urls import Endpoint
 
 __all__ = ["Connection", "ConnectionLost", "Response"]
@@ -45,10 +46,19 @@ class Connection:
 
     __slots__ = ("_buffer", "_poll", "_sock", "exchanges", "idle_since", "reusable")
 
-    def __init__(self, endpoint: Endpoint, connect_timeout: float | None, read_timeout: float | None) -> None:
-        sock = socket.create_connection((endpoint.host, endpoint.port), timeout=connect_timeout)
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        connect_timeout: float | None,
+        read_timeout: float | None,
+        proxy: Proxy | None = None,
+    ) -> None:
+        first = endpoint if proxy is None else proxy
+        sock = socket.create_connection((first.host, first.port), timeout=connect_timeout)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if proxy is not None:
+                _pass_through(sock, proxy, endpoint)
             if endpoint.secure:
                 sock = _tls_context().wrap_socket(sock, server_hostname=endpoint.host)
             sock.settimeout(read_timeout)
@@ -206,6 +216,20 @@ def _parse_head(head: str) -> tuple[int, str, dict[str, str]]:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     return int(code), version, headers
+
+
+def _pass_through(sock: socket.socket, proxy: Proxy, endpoint: Endpoint) -> None:
+    """Have the proxy connect on. It says nothing more than a header before the other side speaks."""
+    sock.sendall(proxy.connect_request(endpoint))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        data = sock.recv(1)
+        if not data or len(head) > _MAX_HEAD:
+            raise ConnectionLost(f"the proxy {proxy.shown} closed the connection", untouched=False)
+        head += data
+    status, _, _ = _parse_head(head[:-4].decode("latin-1"))
+    if status != 200:
+        raise ConnectionLost(f"the proxy {proxy.shown} refused with HTTP {status}", untouched=False)
 
 
 _context: Any = None

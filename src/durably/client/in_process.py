@@ -23,33 +23,33 @@ _Submit = Callable[[Callable[[_Answer | ApiError], None]], None]
 
 
 class InProcessClient:
-    """Both worlds' calls over a :class:`~durably.wire.ports.CheckpointPort`, e.g. ``durably.service.Service``."""
+    """Both worlds' calls over ``port``, e.g. a ``Service``. Who can use callbacks may go to ``port`` itself."""
 
-    __slots__ = ("_port",)
+    __slots__ = ("port",)
 
     def __init__(self, port: CheckpointPort) -> None:
-        self._port = port
+        self.port = port
 
     def checkpoint(
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
     ) -> CheckpointResponse:
-        answer: CheckpointResponse = _block(partial(self._port.submit_checkpoint, arn, token, updates, client_token))
+        answer: CheckpointResponse = _block(partial(self.port.submit_checkpoint, arn, token, updates, client_token))
         return answer
 
     def get_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
-        state: ExecutionState = _block(partial(self._port.submit_get_state, arn, token, marker, max_items))
+        state: ExecutionState = _block(partial(self.port.submit_get_state, arn, token, marker, max_items))
         return state
 
     async def acheckpoint(
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
     ) -> CheckpointResponse:
-        return await _suspend(partial(self._port.submit_checkpoint, arn, token, updates, client_token))
+        return await _suspend(partial(self.port.submit_checkpoint, arn, token, updates, client_token))
 
     async def aget_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
-        return await _suspend(partial(self._port.submit_get_state, arn, token, marker, max_items))
+        return await _suspend(partial(self.port.submit_get_state, arn, token, marker, max_items))
 
     def __repr__(self) -> str:
-        return f"InProcessClient({self._port!r})"
+        return f"InProcessClient({self.port!r})"
 
 
 def _block(submit: _Submit[_Answer]) -> _Answer:

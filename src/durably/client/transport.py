@@ -18,6 +18,7 @@ from durably.wire.api_errors import CONNECTION_ERROR, ApiError
 from .clock import Clock
 from .connection import Connection, ConnectionLost, Response
 from .credentials import credential_source
+from .proxy import proxy_for
 from .sigv4 import Signer
 from .urls import encode_query, lambda_endpoint, region_of
 
@@ -59,6 +60,7 @@ class Transport:
             if self.endpoint.secure:
                 raise ValueError(f"no AWS region to sign for {self.endpoint.url}: set AWS_REGION or pass region=")
             region = "us-east-1"
+        self._proxy = proxy_for(os.environ, self.endpoint)
         self.region = region
         self.clock = clock or Clock()
         self._signer = Signer(region)
@@ -188,7 +190,7 @@ class Transport:
                 raise
             self._release(connection)
             return response
-        connection = Connection(self.endpoint, self._connect_timeout, self._read_timeout)
+        connection = Connection(self.endpoint, self._connect_timeout, self._read_timeout, self._proxy)
         try:
             response = connection.exchange(request, read_timeout=read_timeout)
         except BaseException:
