@@ -26,9 +26,10 @@ from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
+from .async_group import AsyncGroup
 from .clock import now_ms
 from .operation import describe, is_terminal
-from .requests import Body, Flush, Park, Request, Turn
+from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
 from .run import Protocol, Run
 from .scope import CURRENT
 from .step import CALLERS
@@ -113,6 +114,10 @@ class AsyncRun(Run):
             return await self._flush(request)
         if type(request) is Turn:
             return await self._turn(request)
+        if type(request) is NextOutcome:
+            return await request.group.next()
+        if type(request) is OpenGroup:
+            return AsyncGroup(self, request.branch, request.make)
         assert type(request) is Park
         return await self._park(request)
 

@@ -15,7 +15,7 @@ class Branch:
 
     Attributes:
         over: it may not record anything more.
-        parked: (operation id, status, due) of what it waits for, when it has been unwound to wait.
+        parked: (operation id, status, due) of each thing it waits for, when it has been unwound to wait.
     """
 
     __slots__ = ("over", "parent", "parked")
@@ -23,13 +23,13 @@ class Branch:
     def __init__(self, parent: Branch | None) -> None:
         self.parent = parent
         self.over = False
-        self.parked: tuple[str, str | None, int | None] | None = None
+        self.parked: list[tuple[str, str | None, int | None]] | None = None
 
     @property
     def is_over(self) -> bool:
         branch: Branch | None = self
         while branch is not None:
-            if branch.over:
+            if branch.over or branch.parked is not None:
                 return True
             branch = branch.parent
         return False

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from .scope import Scope
 
 if TYPE_CHECKING:
+    from .branch import Branch
+    from .group import MakeBranch
     from .operation import Op
 
-__all__ = ["Body", "Flush", "Park", "Request", "Turn"]
+__all__ = ["Body", "Flush", "NextOutcome", "OpenGroup", "Park", "Request", "Turn"]
 
 
 class Flush:
@@ -67,4 +69,23 @@ class Body:
         self.is_step = is_step
 
 
-Request = Flush | Park | Turn | Body
+class OpenGroup:
+    """Answer with a group of branches, part of ``branch``; see :mod:`durably.engine.group`."""
+
+    __slots__ = ("branch", "make")
+
+    def __init__(self, branch: Branch | None, make: MakeBranch) -> None:
+        self.branch = branch
+        self.make = make
+
+
+class NextOutcome:
+    """Answer with the outcome of a branch of ``group`` that has ended."""
+
+    __slots__ = ("group",)
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+
+Request = Flush | Park | Turn | Body | OpenGroup | NextOutcome

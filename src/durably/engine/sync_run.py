@@ -20,11 +20,12 @@ from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
-from .requests import Body, Flush, Park, Request, Turn
+from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
 from .run import Protocol, Run
 from .scope import CURRENT
 from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
+from .sync_group import Crew, SyncGroup
 from .threads import borrow
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class SyncRun(Run):
     ) -> None:
         super().__init__(arn, token, operations, lambda_context)
         self.client = client
-        self._state = threading.Condition(threading.Lock())
+        self.lock = threading.Lock()
+        self.state = threading.Condition(self.lock)
+        self._crew: Crew | None = None
         self._sending = False
         self._nudge = allocate_lock()
         self._nudge.acquire()
@@ -85,8 +88,25 @@ class SyncRun(Run):
                 "which cannot cancel it again",
                 request.op_id,
             )
+        if type(request) is OpenGroup:
+            if self._crew is None:
+                self._crew = Crew(self)
+            return SyncGroup(self._crew, request.branch, request.make)
+        if type(request) is NextOutcome:
+            return request.group.next()
         assert type(request) is Park
-        raise self.suspend()
+        record = self.ops.get(request.op_id)
+        status = None if record is None else record["Status"]
+        raise self.suspend_branch(request.branch, [(request.op_id, status, request.due_ms)])
+
+    def suspend_branch(
+        self, branch: Branch | None, waits: list[tuple[str, str | None, int | None]]
+    ) -> SuspendExecution:
+        """The code that asks has to wait: what to raise to unwind it. Outside of branches the invocation ends."""
+        if branch is None:
+            return self.suspend()
+        branch.parked = waits
+        return SuspendExecution("a branch waits for the service")
 
     def _call(self, body: Body) -> Any:
         token = CURRENT.set(body.scope)
@@ -106,7 +126,7 @@ class SyncRun(Run):
     # ---- the checkpoint writer ---------------------------------------------------------------------------------
 
     def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool) -> int:
-        with self._state:
+        with self.state:
             self.refuse_if_ended(branch)
             seq = self.outbox.add(update)
             if not awaited:
@@ -116,9 +136,9 @@ class SyncRun(Run):
     def _flush(self, seq: int) -> None:
         """Return when update ``seq`` is acknowledged, leading calls as needed. Raises when the run has ended."""
         while True:
-            with self._state:
+            with self.state:
                 while self._sending and self.outbox.acknowledged < seq and self.verdict is None:
-                    self._state.wait()
+                    self.state.wait()
                 if self.outbox.acknowledged >= seq and self.verdict is None:
                     return
                 if self.verdict is not None:
@@ -126,6 +146,17 @@ class SyncRun(Run):
                 batch = self.outbox.take()
                 self._sending = True
             self._lead(batch)
+
+    def refresh(self) -> None:
+        """Ask for changes; sends what is pending, or nothing."""
+        with self.state:
+            while self._sending:
+                self.state.wait()
+            if self.verdict is not None:
+                raise SuspendExecution
+            batch = self.outbox.take()
+            self._sending = True
+        self._lead(batch)
 
     def _lead(self, batch: list[OperationUpdate]) -> None:
         """Make one call with ``batch`` and merge its answer, as the only one to do so."""
@@ -144,7 +175,7 @@ class SyncRun(Run):
                 )
         except BaseException as error:
             failure = error
-        with self._state:
+        with self.state:
             self._sending = False
             if isinstance(failure, ApiError):
                 self.api_failure(failure)
@@ -152,7 +183,9 @@ class SyncRun(Run):
                 self.end(Verdict(raises=failure))
             elif response is not None:
                 self.absorb(response, batch, operations)
-            self._state.notify_all()
+                if self._crew is not None:
+                    self._crew.absorbed(operations)
+            self.state.notify_all()
             if self.outbox.has_pending:
                 self._wake_helper()
 
@@ -170,7 +203,7 @@ class SyncRun(Run):
         """Send what nobody waits for, whenever woken, until the run is closed."""
         while True:
             self._nudge.acquire()
-            with self._state:
+            with self.state:
                 self._nudged = False
                 if self._closed:
                     return
@@ -189,9 +222,9 @@ class SyncRun(Run):
 
     def close(self) -> None:
         """Wait for a call in flight; after this nothing of the run is alive."""
-        with self._state:
+        with self.state:
             while self._sending:
-                self._state.wait()
+                self.state.wait()
             self._closed = True
             if self._helper and not self._nudged:
                 self._nudged = True
