@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
 from durably.wire.timestamps import to_millis
 
 from .clock import Clock
@@ -14,6 +13,8 @@ from .urls import quote
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
+
+    from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
 
 __all__ = ["LambdaClient"]
 
