@@ -22,6 +22,7 @@ from heapq import heappop, heappush
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from durably.exceptions import ExecutionError
 from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
@@ -481,13 +482,17 @@ class AsyncRun(Run):
         root = self._root = self.loop.create_task(_awaited(call))
         try:
             await asyncio.wait((root, self._over), return_when=asyncio.FIRST_COMPLETED)
+        except BaseException as error:  # whoever runs the invocation has cancelled it
+            self.end(Verdict(raises=error))
+            raise
         finally:
             await self._stop()
-        failure = None if root.cancelled() else root.exception()  # asked for, or asyncio reports it as forgotten
+        # The failure is asked for, or asyncio reports it as forgotten.
+        failure = None if root.cancelled() or not root.done() else root.exception()
         if self.verdict is not None:
             raise SuspendExecution from failure
         if root.cancelled():
-            raise asyncio.CancelledError("the handler cancelled itself")
+            raise ExecutionError("the handler was cancelled by its own code: a CancelledError escaped from it")
         return root.result()
 
     async def flush_rest(self) -> None:
@@ -496,7 +501,11 @@ class AsyncRun(Run):
             future = ParkFuture(loop=self.loop)
             self._flushes.append((self.outbox.last, Flush(self.outbox.last, "", completion=False), future))
             self._send_soon()
-            await asyncio.wait((future, self._over), return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait((future, self._over), return_when=asyncio.FIRST_COMPLETED)
+            except BaseException as error:
+                self.end(Verdict(raises=error))
+                raise
 
     async def _stop(self) -> None:
         """Cancel what is alive, outermost first, so that each sees its own cancellation and not its children's."""
