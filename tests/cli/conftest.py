@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from durably import DurableContext, StepConfig, StepContext, durable_execution
-from durably.cli.main import cli
+from durably.cli.group import cli
 from durably.client import InProcessClient
 from durably.retries import NoRetry
 from durably.service.http.server import HttpServer

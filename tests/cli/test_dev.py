@@ -253,6 +253,13 @@ def test_a_port_that_is_none_is_refused(app: Path, port: str, code: int) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_a_host_that_is_none_is_refused(app: Path) -> None:
+    done = durably("dev", "app.py", "--host", "no-such-host.invalid", cwd=app)
+    assert done.returncode == 1
+    assert "no-such-host.invalid" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # ---- in a terminal ------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from durably._version import __version__
-from durably.cli.main import cli
+from durably.cli.group import cli
 
 from .conftest import offline
 
@@ -16,10 +16,10 @@ from .conftest import offline
 def test_help_names_every_command_and_imports_none_of_them() -> None:
     program = (
         "import sys\n"
-        "from durably.cli.main import cli\n"
+        "from durably.cli.group import cli\n"
         "cli(['--help'], prog_name='durably', standalone_mode=False)\n"
         "loaded = {name for name in sys.modules if name.startswith('durably.')}\n"
-        "assert loaded == {'durably.cli', 'durably.cli.main', 'durably._version'}, loaded\n"
+        "assert loaded == {'durably.cli', 'durably.cli.group', 'durably._version'}, loaded\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -105,3 +105,22 @@ def test_aws_without_a_region_or_credentials_says_what_to_set(monkeypatch: pytes
     assert (result.exit_code, "no AWS credentials" in result.stderr) == (2, True)
     result = offline("list", "--aws", "--region", "us-east-1")
     assert (result.exit_code, "--function NAME" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("missing", ["click", "uvicorn"])
+def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
+    program = f"import sys\nsys.modules[{missing!r}] = None\nfrom durably.cli.main import main\nmain()"
+    arguments = [sys.executable, "-c", program, "dev", __file__, "--store", ":memory:"]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: the command line needs {missing}, which is not installed here.\n"
+        "Install it with the rest:  pip install 'durably[service]'\n"
+    )
+
+
+def test_another_missing_module_is_not_mistaken_for_the_extra() -> None:
+    program = "import sys\nsys.modules['durably.cli.group'] = None\nfrom durably.cli.main import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ModuleNotFoundError" in done.stderr

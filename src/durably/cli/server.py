@@ -102,13 +102,16 @@ class Server:
         if self._workers is not None:
             from durably.workers.runtime_api import LambdaWorkers
 
-            return LambdaWorkers(
-                app,
-                endpoint_url=url,
-                concurrency=self._workers,
-                max_processes=max(32, self._workers),
-                on_log=log.worker_message,
-            )
+            try:
+                return LambdaWorkers(
+                    app,
+                    endpoint_url=url,
+                    concurrency=self._workers,
+                    max_processes=max(32, self._workers),
+                    on_log=log.worker_message,
+                )
+            except RuntimeError as exc:
+                raise CannotServe(f"{exc}.") from exc
         from durably.client.in_process import InProcessClient
         from durably.workers.in_process import InProcessWorker
 
