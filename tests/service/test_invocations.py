@@ -117,6 +117,14 @@ def test_pending_with_an_untold_completion_is_invoked_at_once(world: World) -> N
     ]
 
 
+def test_untold_while_something_else_is_pending(world: World) -> None:
+    run = world.start()
+    run.checkpoint(wait("w", 1), callback("c"))
+    world.advance(1)
+    run.suspends()
+    assert world.next_run().event["UpdatedOperationIds"] == ["w"]
+
+
 def test_told_and_still_pending_waits_for_the_rest(world: World) -> None:
     run = world.start()
     run.checkpoint(wait("w", 1), wait("v", 60))

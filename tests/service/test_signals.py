@@ -212,6 +212,7 @@ def test_plain_target(world: World) -> None:
     k.end(InvocationResult("timed_out"))
     run.suspends()
     ops = {o["Id"]: o for o in world.next_run().operations}
+    assert world.service._core.by_arn(run.arn).head.calls == 0, "recovery has nothing to do again"
     assert ops["i"]["ChainedInvokeDetails"] == {"Result": "2"}
     assert ops["j"]["ChainedInvokeDetails"] == {"Error": {"ErrorType": "E", "ErrorMessage": "m"}}
     assert ops["k"]["Status"] == "TIMED_OUT"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from durably.service.store.memory import MemoryStore
 from durably.wire import limits
 from durably.wire.api_errors import INVALID_TOKEN_MESSAGE
 
@@ -96,14 +97,25 @@ def test_not_a_repetition(world: World, client_token: str | None, later_ms: int)
 
 
 def test_repetition_survives_a_service_that_forgot_its_cache() -> None:
-    from durably.service.store.memory import MemoryStore
-
     world = World(MemoryStore(), cached_executions=0)
     run = world.start()
     token = run.token
     first = run.checkpoint(step("a"), client_token="once")
     run.token = token
     assert run.checkpoint(step("a"), client_token="once") == first
+    world.service.close()
+
+
+def test_the_chain_of_a_later_invocation_survives_too() -> None:
+    world = World(MemoryStore(), cached_executions=0)
+    run = world.start()
+    for n in range(3):
+        run.checkpoint(step(f"a{n}"))
+    run.crashes()
+    world.advance(1)
+    run = world.next_run()
+    for n in range(3):
+        run.checkpoint(step(f"b{n}"))
     world.service.close()
 
 

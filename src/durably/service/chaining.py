@@ -35,9 +35,8 @@ def tell_parent(core: Core, child: Execution) -> None:
     assert facts.parent_operation is not None
     assert outcome is not None
     parent = core.execution(facts.parent_key)
-    op = None if parent is None else parent.ops.get(facts.parent_operation)
-    if parent is None or op is None or (op.data or {}).get("child") != facts.id:
-        return  # the parent was deleted
+    if parent is None:
+        return  # it was deleted; its key is not given out again while an execution with a later one, this one, exists
     result, failure = outcome.result, outcome.error
     signals.child_done(parent, core.env, facts.parent_operation, outcome.status, result, failure)
     core.changed(parent)

@@ -191,6 +191,8 @@ class Core:
                 answer = refusal
             except Exception as bug:
                 self._abandon()
+                self._cache.clear()  # whatever the command touched before it failed
+                self._by_arn.clear()
                 if len(batch) > 1:
                     for command in batch:
                         self.run_one(command)
