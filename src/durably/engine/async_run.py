@@ -36,6 +36,7 @@ from .scope import CURRENT
 from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
 from .tasks import ParkFuture, waits_inside
+from .timeouts import timed_out
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -126,14 +127,15 @@ class AsyncRun(Run):
         token = CURRENT.set(body.scope)
         self._steps += body.is_step
         try:
-            func = body.func
-            if body.is_step and not iscoroutinefunction(func) and _blocks(func):
-                result = await asyncio.to_thread(_called, func, body.args)
-            else:
-                result = func(*body.args)
-            if isawaitable(result):
-                result = await result
-            return result
+            if body.timeout is None:
+                return await _run_body(body)
+            try:
+                async with asyncio.timeout(body.timeout) as limit:
+                    return await _run_body(body)
+            except TimeoutError:
+                if not limit.expired():
+                    raise  # the body's own
+                raise timed_out(body) from None
         finally:
             try:
                 CURRENT.reset(token)
@@ -546,7 +548,13 @@ def _called(func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     return func(*args)
 
 
-CALLERS.update((AsyncRun._call.__code__, _called.__code__))
+async def _run_body(body: Body) -> Any:
+    func = body.func
+    if body.is_step and not iscoroutinefunction(func) and _blocks(func):
+        result = await asyncio.to_thread(_called, func, body.args)
+    else:
+        result = func(*body.args)
+    return await result if isawaitable(result) else result
 
 
 async def _awaited(call: Callable[[], Any]) -> Any:
@@ -578,3 +586,6 @@ async def load_state(transport: AsyncTransport, arn: str, token: str, marker: st
         operations.extend(page["Operations"])
         marker = page.get("NextMarker")
     return operations
+
+
+CALLERS.update((_run_body.__code__, _called.__code__))

@@ -58,15 +58,25 @@ class Body:
     """Run the user's ``func(*args)`` in ``scope`` and answer what it returns, or raise what it raises.
 
     ``is_step``: leaf work, which a suspending invocation lets finish, and in which no context may be used.
+    ``timeout``: seconds after which StepTimeoutError is raised instead; a thread that runs the body is left behind.
     """
 
-    __slots__ = ("args", "func", "is_step", "scope")
+    __slots__ = ("args", "func", "is_step", "scope", "timeout")
 
-    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], scope: Scope, *, is_step: bool) -> None:
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        scope: Scope,
+        *,
+        is_step: bool,
+        timeout: float | None = None,
+    ) -> None:
         self.func = func
         self.args = args
         self.scope = scope
         self.is_step = is_step
+        self.timeout = timeout
 
 
 class OpenGroup:

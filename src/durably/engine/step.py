@@ -87,7 +87,8 @@ def step(
                 if record is not None and is_terminal(record):
                     continue
         try:
-            value = yield Body(func, (make_context(op, attempt),), Scope(run, None, None, op.describe()), is_step=True)
+            scope = Scope(run, None, None, op.describe())
+            value = yield Body(func, (make_context(op, attempt),), scope, is_step=True, timeout=config.timeout_seconds)
             text, value = codec.round_trip(value)
             if utf8_size(text) > MAX_PAYLOAD:
                 raise SerDesError(

@@ -27,6 +27,7 @@ from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
 from .sync_group import Crew, SyncGroup
 from .threads import borrow
+from .timeouts import call_in_time, run_body
 
 if TYPE_CHECKING:
     from durably.client.protocol import DurableServiceClient
@@ -109,11 +110,14 @@ class SyncRun(Run):
         return SuspendExecution("a branch waits for the service")
 
     def _call(self, body: Body) -> Any:
-        token = CURRENT.set(body.scope)
-        try:
-            result = body.func(*body.args)
-        finally:
-            CURRENT.reset(token)
+        if body.timeout is not None:
+            result = call_in_time(body)
+        else:
+            token = CURRENT.set(body.scope)
+            try:
+                result = body.func(*body.args)
+            finally:
+                CURRENT.reset(token)
         if hasattr(result, "__await__"):
             if hasattr(result, "close"):
                 result.close()
@@ -231,7 +235,7 @@ class SyncRun(Run):
                 self._nudge.release()
 
 
-CALLERS.add(SyncRun._call.__code__)
+CALLERS.update((SyncRun._call.__code__, run_body.__code__))
 
 
 def load_state(client: DurableServiceClient, arn: str, token: str, marker: str | None) -> list[Operation]:
