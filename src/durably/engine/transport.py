@@ -49,6 +49,15 @@ def transport_for(client: Any) -> AsyncTransport:
     return _ThreadTransport(client, loop)
 
 
+def post_to(loop: asyncio.AbstractEventLoop, reply: Reply, answer: Any) -> None:
+    """Call ``reply`` on ``loop``, if it is still there to be told."""
+    try:
+        loop.call_soon_threadsafe(reply, answer)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
+
+
 class _PortTransport:
     def __init__(self, port: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._port = port
@@ -62,8 +71,7 @@ class _PortTransport:
 
     def _on_loop(self, reply: Reply) -> Reply:
         def post(answer: Any) -> None:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(reply, answer)
+            post_to(self._loop, reply, answer)
 
         return post
 
@@ -115,8 +123,7 @@ class _ThreadTransport:
                 answer = method(*args)
             except BaseException as error:
                 answer = error
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(reply, answer)
+            post_to(self._loop, reply, answer)
 
         assert self._threads is not None
         self._threads.submit(call)
