@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from ._batch_configs import ItemBatcher, MapConfig, NestingType, ParallelBranch, ParallelConfig
+from ._completion import (
+    BatchItemStatus,
+    CompletionConfig,
+    CompletionDecision,
+    CompletionItemStatus,
+    CompletionOutcome,
+    CompletionStatus,
+    complete_batch,
+    continue_batch,
+)
 from ._configs import (
     CallbackConfig,
     ChildConfig,
@@ -31,6 +42,19 @@ __all__ = [
     "InvokeConfig",
     "ChildConfig",
     "SummaryGenerator",
+    "MapConfig",
+    "ParallelConfig",
+    "ParallelBranch",
+    "NestingType",
+    "ItemBatcher",
+    "CompletionConfig",
+    "CompletionStatus",
+    "CompletionItemStatus",
+    "CompletionDecision",
+    "CompletionOutcome",
+    "BatchItemStatus",
+    "continue_batch",
+    "complete_batch",
 ]
 
 publish(__name__, __all__, globals())
