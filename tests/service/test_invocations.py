@@ -214,6 +214,23 @@ def test_backoff_doubles_up_to_its_cap_and_ends() -> None:
     world.service.close()
 
 
+def test_a_function_that_cannot_be_started_never_fails_its_execution() -> None:
+    world = World(MemoryStore(), retry_cap_ms=500, retry_attempts=3)
+    run = world.start()
+    for _ in range(20):
+        run.end(InvocationResult("unavailable"))
+        assert world.status(run.arn) == "RUNNING"
+        world.advance(0.5)
+        run = world.next_run()
+    for status in ("RUNNING", "RUNNING", "FAILED"):
+        run.crashes()
+        assert world.status(run.arn) == status
+        if status == "RUNNING":
+            world.advance(0.5)
+            run = world.next_run()
+    world.service.close()
+
+
 def test_progress_renews_hope() -> None:
     world = World(MemoryStore(), retry_attempts=2)
     run = world.start()

@@ -24,6 +24,7 @@ class ServiceConfig:
         retry_initial_ms, retry_cap_ms: an invocation that raised, crashed, timed out or never started is tried again
             after ``initial``, twice that, and so on up to the cap.
         retry_attempts: failed invocations in a row, none of which recorded anything, after which the execution fails.
+            One that could not be started, or was cut off by the service's own end, does not count.
         chained_invoke_grace_ms: how long the launch of a chained invoke waits for the invocation that asked for it to
             checkpoint again or to end. It keeps a history's order the same whether the target is fast or slow.
         idempotency_window_ms: how long a repeated ClientToken is recognised.

@@ -15,7 +15,7 @@ __all__ = ["recovery_commands"]
 _CHUNK: Final = 500
 
 _GONE: Final = InvocationResult(
-    "crashed",
+    "unavailable",
     error={"ErrorType": "Runtime.ExitError", "ErrorMessage": "the service stopped while the function was running"},
 )
 

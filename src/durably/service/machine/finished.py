@@ -56,17 +56,24 @@ def invocation_finished(ex: Execution, env: Env, request_id: str, result: Invoca
     if ex.outcome is not None:
         end(ex, env, ex.outcome)
     elif failure is not None:
-        _failed(ex, env, failure)
+        _failed(ex, env, failure, blameless=result.kind == "unavailable")
     else:
-        head.failures = 0
+        head.failures = head.blamed = 0
         _answered(ex, env, result.payload)
 
 
-def _failed(ex: Execution, env: Env, failure: ErrorObject) -> None:
-    """Try again later, as Lambda does, as long as there is hope."""
+def _failed(ex: Execution, env: Env, failure: ErrorObject, *, blameless: bool) -> None:
+    """Try again later, as Lambda does, as long as there is hope.
+
+    ``blameless``: the function was not run, or not to its end, through no fault of its own (its file does not import
+    for the moment, the service was stopped). That slows the next try down, but never fails the execution.
+    """
     head, config = ex.head, env.config
-    head.failures = 1 if head.progressed else head.failures + 1
-    if head.failures >= config.retry_attempts:
+    if head.progressed:
+        head.failures = head.blamed = 0
+    head.failures += 1
+    head.blamed += not blameless
+    if head.blamed >= config.retry_attempts:
         end(ex, env, Outcome("FAILED", error=failure))
     elif head.pause is not None:
         head.revoked = True

@@ -101,6 +101,7 @@ class Head(msgspec.Struct, array_like=True):
     """The latest invocation was cut off by a pause and must be followed by another."""
     progressed: bool = False
     failures: int = 0
+    """Invocations in a row that failed without having recorded anything."""
     retry_at: int | None = None
     timeout_at: int = 0
     due: int | None = None
@@ -112,6 +113,8 @@ class Head(msgspec.Struct, array_like=True):
     pause_token_ms: int = 0
     resume_token: str | None = None
     resume_token_ms: int = 0
+    blamed: int = 0
+    """Of ``failures``, those that were the function's own."""
 
 
 @dataclass(frozen=True, slots=True)
