@@ -117,7 +117,8 @@ class Interpreter:
     async def run(self, program: Program, ctx: Any, *, raising: bool = False) -> Any:
         kind, name, *rest = program
         found = await getattr(self, f"_{kind}")(ctx, name, *rest)
-        self.log.append((name, found))
+        if not self.world.link.dead:  # a killed process sees nothing
+            self.log.append((name, found))
         if raising and isinstance(found, str) and found.endswith("failed"):
             raise Failed(name)
         return found
@@ -195,7 +196,8 @@ class Interpreter:
         found = []
         for one in asyncio.as_completed([self.run(one, ctx) for one in below]):
             found.append(await one)
-            self.log.append((name, "one"))
+            if not self.world.link.dead:
+                self.log.append((name, "one"))
         return found
 
     async def _first(self, ctx: Any, name: str, below: list[Program]) -> Any:
@@ -211,7 +213,8 @@ class Interpreter:
         tasks = [asyncio.create_task(self.run(one, ctx)) for one in below]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         first = [n for n, task in enumerate(tasks) if task in done]
-        self.log.append((name, first))
+        if not self.world.link.dead:
+            self.log.append((name, first))
         await asyncio.gather(*tasks)
         return first
 

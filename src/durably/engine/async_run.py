@@ -31,7 +31,7 @@ from .async_group import AsyncGroup
 from .clock import now_ms
 from .operation import describe, is_terminal
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
-from .run import Protocol, Run
+from .run import Protocol, Run, state_of
 from .scope import CURRENT
 from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
@@ -170,9 +170,17 @@ class AsyncRun(Run):
         assert self.token is not None
 
         def reply(answer: CheckpointResponse | BaseException) -> None:
-            self._answered(batch, answer)
+            self._guarded(self._answered, batch, answer)
 
-        self.transport.checkpoint(self.arn, self.token, batch, reply)
+        self._guarded(self.transport.checkpoint, self.arn, self.token, batch, reply)
+
+    def _guarded(self, handle: Callable[..., None], *args: Any) -> None:
+        """Call ``handle``; what a client does wrong ends the invocation, instead of leaving it waiting for ever."""
+        try:
+            handle(*args)
+        except Exception as error:
+            self._sent()
+            self.end(Verdict(raises=error))
 
     def _answered(self, batch: list[OperationUpdate], answer: CheckpointResponse | BaseException) -> None:
         if isinstance(answer, BaseException):
@@ -182,7 +190,7 @@ class AsyncRun(Run):
             else:
                 self.end(Verdict(raises=answer))
             return
-        state = answer["NewExecutionState"]
+        state = state_of(answer)
         marker = state.get("NextMarker")
         if marker:
             self._load_pages(answer.get("CheckpointToken") or self.token or "", marker, batch, answer)
@@ -198,6 +206,9 @@ class AsyncRun(Run):
         operations = list(answer["NewExecutionState"]["Operations"])
 
         def reply(page: Any) -> None:
+            self._guarded(loaded, page)
+
+        def loaded(page: Any) -> None:
             if isinstance(page, BaseException):
                 self._answered(batch, page)
                 return

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from durably.exceptions import NonDeterministicExecutionError, error_object
+from durably.exceptions import CheckpointError, NonDeterministicExecutionError, error_object
 from durably.wire.api_errors import ApiError
-from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
+from durably.wire.shapes import CheckpointResponse, ExecutionState, Operation, OperationUpdate
 
 from .operation import Op, describe
 from .outbox import Outbox
@@ -21,7 +21,7 @@ from .suspension import SuspendExecution, Verdict
 if TYPE_CHECKING:
     from .branch import Branch
 
-__all__ = ["Protocol", "Run"]
+__all__ = ["Protocol", "Run", "state_of"]
 
 Protocol = Generator[Request, Any, Any]
 
@@ -55,6 +55,10 @@ class Run:
 
         Raises what :meth:`refusal` makes when the run, or the branch that the update comes from, has ended (law R6).
         """
+        raise NotImplementedError
+
+    def drive(self, protocol: Protocol) -> Any:
+        """Run ``protocol`` to its end: answers its result, or a coroutine that does."""
         raise NotImplementedError
 
     def must_queue(self, op_id: str) -> bool:
@@ -134,3 +138,17 @@ class Run:
         self.token = response.get("CheckpointToken")
         if self.token is None and not any(update["Type"] == "EXECUTION" for update in batch):
             self.end(Verdict(pending=True))
+
+
+def state_of(answer: CheckpointResponse) -> ExecutionState:
+    """The state in an answer. Raises CheckpointError for what is no answer: a client may be anybody's code."""
+    try:
+        state = answer["NewExecutionState"]
+        if isinstance(state["Operations"], list):
+            return state
+    except (KeyError, TypeError):
+        pass
+    raise CheckpointError(
+        f"the client answered a checkpoint with {str(answer)[:200]}; it must return the response of "
+        "CheckpointDurableExecution, a dict with NewExecutionState.Operations"
+    )

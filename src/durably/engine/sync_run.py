@@ -21,7 +21,7 @@ from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
-from .run import Protocol, Run
+from .run import Protocol, Run, state_of
 from .scope import CURRENT
 from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
@@ -170,7 +170,7 @@ class SyncRun(Run):
         try:
             assert self.token is not None
             response = self.client.checkpoint(self.arn, self.token, batch, None)
-            state = response["NewExecutionState"]
+            state = state_of(response)
             operations = state["Operations"]
             marker = state.get("NextMarker")
             if marker:
