@@ -6,24 +6,37 @@ to ``asyncio.gather``, ``TaskGroup.create_task`` and the like in any order of ru
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from durably.engine.operation import Op
 from durably.serdes import MISSING
 
-from .base import ContextBase, Protocol, StepContext, WaitForCallbackContext
+from .base import Protocol, StepContext, WaitForCallbackContext
+from .batches import BatchOperations, MapFunction
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from durably.config import CallbackConfig, ChildConfig, Duration, InvokeConfig, StepConfig, WaitForCallbackConfig
+    from durably.concurrency.models import BatchResult
+    from durably.config import (
+        CallbackConfig,
+        ChildConfig,
+        Duration,
+        InvokeConfig,
+        MapConfig,
+        ParallelBranch,
+        ParallelConfig,
+        StepConfig,
+        WaitForCallbackConfig,
+    )
     from durably.engine.async_run import AsyncRun
     from durably.serdes import Codec
 
 __all__ = ["AsyncCallback", "AsyncDurableContext"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class AsyncCallback(Generic[T]):
@@ -48,7 +61,7 @@ class AsyncCallback(Generic[T]):
         return f"<AsyncCallback {self._op.name or ''} {self.callback_id}>"
 
 
-class AsyncDurableContext(ContextBase):
+class AsyncDurableContext(BatchOperations):
     """The operations of a durable function written as ``async def``: those of :class:`DurableContext`, awaitable.
 
     Functions given to operations may be coroutine functions or plain ones. A plain step function other than a lambda
@@ -205,4 +218,55 @@ class AsyncDurableContext(ContextBase):
     ) -> Coroutine[Any, Any, Any]:
         """Run ``func(child_context)`` as one operation. See :meth:`DurableContext.run_in_child_context`."""
         coroutine: Coroutine[Any, Any, Any] = self._run_in_child_context(func, name, config, result_type)
+        return coroutine
+
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: MapFunction[AsyncDurableContext, U, Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: MapFunction[AsyncDurableContext, U, T],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: MapFunction[AsyncDurableContext, U, Any],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[Any]]:
+        """Run ``func(child_context, item)`` for every item. See :meth:`DurableContext.map`."""
+        coroutine: Coroutine[Any, Any, BatchResult[Any]] = self._map(inputs, func, name, config)
+        return coroutine
+
+    @overload
+    def parallel(
+        self,
+        functions: Sequence[Callable[[AsyncDurableContext], Awaitable[T]] | ParallelBranch[Awaitable[T]]],
+        name: str | None = None,
+        config: ParallelConfig | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    @overload
+    def parallel(
+        self,
+        functions: Sequence[Callable[[AsyncDurableContext], T] | ParallelBranch[T]],
+        name: str | None = None,
+        config: ParallelConfig | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    def parallel(
+        self,
+        functions: Sequence[Callable[[AsyncDurableContext], Any] | ParallelBranch[Any]],
+        name: str | None = None,
+        config: ParallelConfig | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[Any]]:
+        """Run the functions side by side, each with a child context. See :meth:`DurableContext.parallel`."""
+        coroutine: Coroutine[Any, Any, BatchResult[Any]] = self._parallel(functions, name, config)
         return coroutine

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from durably.engine.operation import Op
 from durably.serdes import MISSING
 
-from .base import ContextBase, Protocol, StepContext, WaitForCallbackContext
+from .base import Protocol, StepContext, WaitForCallbackContext
+from .batches import BatchOperations, MapFunction
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from durably.config import CallbackConfig, ChildConfig, Duration, InvokeConfig, StepConfig, WaitForCallbackConfig
+    from durably.concurrency.models import BatchResult
+    from durably.config import (
+        CallbackConfig,
+        ChildConfig,
+        Duration,
+        InvokeConfig,
+        MapConfig,
+        ParallelBranch,
+        ParallelConfig,
+        StepConfig,
+        WaitForCallbackConfig,
+    )
     from durably.engine.sync_run import SyncRun
     from durably.serdes import Codec
 
 __all__ = ["Callback", "DurableContext"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Callback(Generic[T]):
@@ -47,7 +60,7 @@ class Callback(Generic[T]):
         return f"<Callback {self._op.name or ''} {self.callback_id}>"
 
 
-class DurableContext(ContextBase):
+class DurableContext(BatchOperations):
     """The operations of a durable function written as a plain ``def``.
 
     Every operation is recorded; when the function runs again, after a crash or a wait, it goes through the recorded
@@ -181,4 +194,30 @@ class DurableContext(ContextBase):
         Raises ChildContextError with what escaped from ``func`` as its ``__cause__``.
         """
         result: T = self._run_in_child_context(func, name, config, result_type)
+        return result
+
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: MapFunction[DurableContext, U, T],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> BatchResult[T]:
+        """Run ``func(child_context, item)`` for every item side by side; results in input order.
+
+        ``func`` may also take the item's index, and the whole sequence after that. What counts as complete, how many
+        run at once and how items are named says MapConfig. Raises ChildContextError when the map itself failed;
+        failed items are in the result.
+        """
+        result: BatchResult[T] = self._map(inputs, func, name, config)
+        return result
+
+    def parallel(
+        self,
+        functions: Sequence[Callable[[DurableContext], T] | ParallelBranch[T]],
+        name: str | None = None,
+        config: ParallelConfig | None = None,
+    ) -> BatchResult[T]:
+        """Run the functions side by side, each with a child context; results in their order. See ParallelConfig."""
+        result: BatchResult[T] = self._parallel(functions, name, config)
         return result

@@ -1,0 +1,43 @@
+"""The body of a branch that stands for several items (ItemBatcher): one after the other, each with its own outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from durably.concurrency.error_object import ErrorObject
+from durably.concurrency.models import BatchItem, BatchResult, CompletionReason
+from durably.config import BatchItemStatus
+from durably.exceptions import ExecutionError, InvocationError
+from durably.serdes import Codec
+
+from .requests import Body
+from .run import Protocol
+from .scope import Scope
+
+__all__ = ["items_in_turn"]
+
+
+def items_in_turn(
+    call: Callable[[Any, int], Any],
+    items: Sequence[Any],
+    first: int,
+    scope: Scope,
+    codec: Codec,
+    names: Callable[[Any, int], str | None],
+) -> Protocol:
+    """Return a BatchResult of ``call(item, index)`` for each item. A failed item does not stop the others."""
+    done: list[BatchItem[Any]] = []
+    for index, item in enumerate(items, first):
+        name = names(item, index)
+        try:
+            value = yield Body(call, (item, index), scope, is_step=False)
+            _, value = codec.round_trip(value)
+        except (ExecutionError, InvocationError):
+            raise  # they say what is to become of the whole
+        except Exception as error:
+            failure = ErrorObject.from_exception(error)
+            done.append(BatchItem(index, BatchItemStatus.FAILED, error=failure, name=name))
+        else:
+            done.append(BatchItem(index, BatchItemStatus.SUCCEEDED, value, name=name))
+    return BatchResult(done, CompletionReason.ALL_COMPLETED)

@@ -1,0 +1,103 @@
+"""The protocol of wait_for_condition: a step that checks again and again, with the state travelling in its record.
+
+START is not awaited. Each check gets the state and returns the next one; the strategy says whether to go on. RETRY
+carries the new state as its payload, and the service gives it back as the step's result when the delay has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from durably.exceptions import (
+    ExecutionError,
+    InvocationError,
+    WaitForConditionError,
+    error_object,
+    operation_error,
+)
+from durably.waits import decide_wait
+
+from .cancellation import cancelled_error, is_cancellation
+from .clock import now_ms
+from .operation import Op, is_terminal
+from .requests import Body, Park, Turn
+from .run import Protocol
+from .scope import Scope
+from .suspension import Verdict
+
+if TYPE_CHECKING:
+    from durably.serdes import Codec
+    from durably.waits import WaitForConditionConfig
+
+__all__ = ["wait_for_condition"]
+
+
+def wait_for_condition(
+    op: Op,
+    check: Callable[..., Any],
+    config: WaitForConditionConfig[Any],
+    codec: Codec,
+    make_context: Callable[[Op, int], Any],
+) -> Protocol:
+    """Return the state with which the strategy stopped.
+
+    Raises WaitForConditionError when the check or the strategy failed, or the timeout passed.
+    """
+    run = op.run
+    record = op.begin()
+    while True:
+        if record is not None and is_terminal(record):
+            if run.must_queue(op.id):
+                yield Turn(op.id)
+            if record["Status"] == "SUCCEEDED":
+                text = op.details(record).get("Result")
+                return None if text is None else codec.decode(text)
+            raise operation_error(WaitForConditionError, op.error(record))
+        if record is not None and record["Status"] == "PENDING":
+            yield Park(op, op.details(record).get("NextAttemptTimestamp"))
+            record = op.record()
+            continue
+        details = {} if record is None else op.details(record)
+        attempt = int(details.get("Attempt") or 0) + 1
+        started_ms = now_ms() if record is None else record["StartTimestamp"]
+        if record is None or record["Status"] == "READY":
+            op.post("START")
+        try:
+            state = config.initial_state if details.get("Result") is None else codec.decode(details["Result"])
+            scope = Scope(run, None, None, op.describe())
+            state = yield Body(check, (state, make_context(op, attempt)), scope, is_step=True)
+            text, state = codec.round_trip(state)
+            decision = decide_wait(config.wait_strategy, state, attempt)
+            if decision.should_continue:
+                _check_timeout(op, config, started_ms, decision.delay_seconds)
+        except ExecutionError as error:  # says itself that the execution is to fail
+            run.end(Verdict(error=error_object(error)))
+            raise
+        except InvocationError as error:  # says itself that the invocation is to be tried again
+            run.end(Verdict(raises=error))
+            raise
+        except Exception as error:
+            failure = error_object(error)
+            yield op.put("FAIL", completion=True, Error=failure)
+            wrapped = operation_error(WaitForConditionError, failure)
+            raise wrapped from wrapped.__cause__
+        except BaseException as error:
+            if is_cancellation(error) and op.recording:
+                op.post("FAIL", Error=cancelled_error(op.describe()))
+            raise
+        if not decision.should_continue:
+            yield op.put("SUCCEED", completion=True, Payload=text)
+            return state
+        options = {"NextAttemptDelaySeconds": max(1, decision.delay_seconds)}
+        yield op.put("RETRY", Payload=text, StepOptions=options)
+        record = op.record()
+        if record is None or record["Status"] == "STARTED":
+            raise run.suspend()  # the answer did not say when: the next invocation's state will
+
+
+def _check_timeout(op: Op, config: WaitForConditionConfig[Any], started_ms: int, delay: int) -> None:
+    """Give up now if the next check would come too late."""
+    timeout = config.timeout_seconds
+    if timeout is not None and now_ms() + delay * 1000 > started_ms + timeout * 1000:
+        raise TimeoutError(f"{op.describe()}: the condition was not met within {timeout:g} s")
