@@ -57,7 +57,8 @@ def _number(row: Row, value: float | None) -> str:
 def _verdict(row: Row, median: float | None) -> str:
     if row.target is None or median is None:
         return ""
-    return "yes" if (median >= row.target if row.higher else median <= row.target) else "NO"
+    shown = round(median, row.digits)
+    return "yes" if (shown >= row.target if row.higher else shown <= row.target) else "NO"
 
 
 def _peer(row: Row, ours: float | None, theirs: Sequence[float]) -> str:
