@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from ._logging.options import (
+        LoggerInterface as LoggerInterface,
+    )
+    from ._logging.options import (
+        ReplayLogging as ReplayLogging,
+    )
     from .client import (
         AsyncDurableServiceClient as AsyncDurableServiceClient,
     )
@@ -155,6 +161,18 @@ if TYPE_CHECKING:
     from .logger import (
         DurableLogger as DurableLogger,
     )
+    from .logger import (
+        JsonFormatter as JsonFormatter,
+    )
+    from .logger import (
+        json_logger as json_logger,
+    )
+    from .logger import (
+        setup_logging as setup_logging,
+    )
+    from .logger import (
+        simple_logger as simple_logger,
+    )
     from .retries import (
         ExponentialBackoff as ExponentialBackoff,
     )
@@ -250,16 +268,19 @@ __all__ = [
     "InvokeConfig",
     "InvokeError",
     "JitterStrategy",
+    "JsonFormatter",
     "JsonSerDes",
     "LambdaClient",
     "LinearBackoff",
     "LinearRetryStrategyConfig",
+    "LoggerInterface",
     "NoRetry",
     "NonDeterministicExecutionError",
     "OperationStatus",
     "OperationSubType",
     "OperationType",
     "PassThroughSerDes",
+    "ReplayLogging",
     "RetryDecision",
     "RetryPresets",
     "RetryStrategyConfig",
@@ -285,7 +306,10 @@ __all__ = [
     "durable_step",
     "durable_wait_for_callback",
     "durable_with_child_context",
+    "json_logger",
     "retry_if",
+    "setup_logging",
+    "simple_logger",
 ]
 
 _HOMES = {
@@ -352,7 +376,8 @@ _HOMES = {
         "WaitForConditionError",
     ],
     "client": ["AsyncDurableServiceClient", "Boto3Client", "DurableServiceClient", "LambdaClient"],
-    "logger": ["DurableLogger"],
+    "_logging.options": ["LoggerInterface", "ReplayLogging"],
+    "logger": ["DurableLogger", "JsonFormatter", "json_logger", "setup_logging", "simple_logger"],
     "wire.names": ["OperationStatus", "OperationSubType", "OperationType"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

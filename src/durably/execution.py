@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from ._logging.options import ReplayLogging, check_logger, check_replay
 from .context.asynchronous import AsyncDurableContext
 from .context.synchronous import DurableContext
 from .engine.invocation import invoke_async, invoke_sync
@@ -16,6 +17,7 @@ from .wire.shapes import InvocationOutput
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from ._logging.options import ReplayPredicate
     from .engine.run import Run
     from .serdes import Codec, SerDes
 
@@ -40,13 +42,15 @@ class DurableFunction(Generic[In, Out]):
         *,
         client: Any = None,
         logger: Any = None,
+        replay_logging: ReplayLogging | ReplayPredicate | None = None,
         serdes: SerDes[Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.handler = handler
         self.is_async = _is_coroutine_function(handler)
         self.client = client
-        self.logger = logger
+        self.logger = None if logger is None else check_logger(logger)
+        self.replay_logging = None if replay_logging is None else check_replay(replay_logging)
         self.durable_options: Mapping[str, Any] = dict(options or {})
         self._serdes = serdes
         self._codecs: tuple[Codec, Codec] | None = None
@@ -89,7 +93,9 @@ class DurableFunction(Generic[In, Out]):
         return self._get_codecs()[1]
 
     def make_context(self, run: Run) -> DurableContext | AsyncDurableContext:
-        return (AsyncDurableContext if self.is_async else DurableContext)(run)
+        context = (AsyncDurableContext if self.is_async else DurableContext)(run)
+        context._replay_logging = self.replay_logging
+        return context
 
     def _get_codecs(self) -> tuple[Codec, Codec]:
         if self._codecs is None:
@@ -128,6 +134,7 @@ def durable_execution(
     client: Any = None,
     boto3_client: Any = None,
     logger: Any = None,
+    replay_logging: ReplayLogging | ReplayPredicate | None = None,
     serdes: SerDes[Any] | None = None,
     execution_timeout: Any = None,
     retention_days: int | None = None,
@@ -139,6 +146,7 @@ def durable_execution(
     client: Any = None,
     boto3_client: Any = None,
     logger: Any = None,
+    replay_logging: ReplayLogging | ReplayPredicate | None = None,
     serdes: SerDes[Any] | None = None,
     execution_timeout: Any = None,
     retention_days: int | None = None,
@@ -153,14 +161,18 @@ def durable_execution(
         client: how the running function reaches the service: anything with ``checkpoint`` and ``get_state`` (see
             :mod:`durably.client`). By default AWS Lambda, by environment variables.
         boto3_client: a boto3 Lambda client to use instead.
-        logger: what ``context.logger`` logs through; by default the root logger.
+        logger: what ``context.logger`` logs through: a ``logging.Logger`` or anything with debug, info, warning, error
+            and exception; by default the root logger.
+        replay_logging: what ``context.logger`` shows while it replays; by default nothing
+            (``ReplayLogging.SUPPRESS_ALL``). A function of (level, message, fields) may decide instead.
         serdes: for the input and the result, instead of the annotations.
         execution_timeout, retention_days, timeout: of the whole execution (Duration or timedelta), of its record
             after its end, and of one invocation, when served by the embedded service; on AWS the function's
             configuration says them.
 
     Raises:
-        ValidationError: ``func`` is not a function of two parameters, or both clients are given.
+        ValidationError: ``func`` is not a function of two parameters, both clients are given, or ``logger`` or
+            ``replay_logging`` is none.
     """
     if client is not None and boto3_client is not None:
         raise ValidationError("client= and boto3_client= both say how to reach the service: pass one of them")
@@ -173,7 +185,9 @@ def durable_execution(
             from .client import Boto3Client
 
             chosen = Boto3Client(boto3_client)
-        return DurableFunction(handler, client=chosen, logger=logger, serdes=serdes, options=options)
+        return DurableFunction(
+            handler, client=chosen, logger=logger, replay_logging=replay_logging, serdes=serdes, options=options
+        )
 
     return decorate if func is None else decorate(func)
 

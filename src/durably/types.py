@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from .context import Callback, DurableContext, StepContext, WaitForCallbackContext
-from .logger import DurableLogger
-
-LoggerInterface = DurableLogger
+from .logger import LoggerInterface
 
 __all__ = ["Callback", "DurableContext", "LoggerInterface", "StepContext", "WaitForCallbackContext"]

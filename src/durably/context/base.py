@@ -6,7 +6,7 @@ contexts only differ in how they run it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,11 +36,12 @@ from durably.wire.shapes import OperationTypeName
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from durably._logging.options import ReplayLogging, ReplayPredicate
     from durably.engine.run import Run
     from durably.logger import DurableLogger
     from durably.serdes import Codec, SerDes
 
-__all__ = ["ContextBase", "StepContext", "WaitForCallbackContext"]
+__all__ = ["ContextBase", "StepContext", "WaitForCallbackContext", "check_callable", "check_name"]
 
 Protocol = Generator[Request, Any, Any]
 
@@ -83,7 +84,10 @@ class StepContext:
     def logger(self) -> DurableLogger:
         """A logger whose records carry the step's ids, name and attempt."""
         if self._logger is None:
-            self._logger = _logger(self._op.run, None, self._op, self.attempt)
+            from durably.logger import DurableLogger
+
+            owner = self._op.scope.owner
+            self._logger = DurableLogger.of_step(self._op, self.attempt, None if owner is None else owner.logger)
         return self._logger
 
 
@@ -101,6 +105,8 @@ class ContextBase:
         self._parent_id = parent_id
         self._label = label
         self._logger: DurableLogger | None = None
+        self._logged_in: ContextBase | None = None
+        self._replay_logging: ReplayLogging | ReplayPredicate | None = None
         self.scope: Scope | None = None
 
     # ---- what a handler may ask --------------------------------------------------------------------------
@@ -124,20 +130,45 @@ class ContextBase:
     def is_replaying(self) -> bool:
         """Whether the code that asks runs over what an earlier invocation has already recorded."""
         scope = CURRENT.get()
-        if scope is None or scope.owner is not self:
+        if scope is None or scope.run is not self.run:
             scope = self.scope
         return scope is not None and scope.replaying
 
     @property
     def logger(self) -> DurableLogger:
-        """A logger that is silent while this context replays; its records carry the execution's ARN."""
+        """A logger that is silent while this context replays; its records carry the execution's ARN.
+
+        It goes on with what is configured in the context around this one at the moment of its first use.
+        """
         if self._logger is None:
-            self._logger = _logger(self.run, self)
+            from durably.logger import DurableLogger
+
+            outer = self._logged_in
+            self._logger = DurableLogger.of_context(self, None if outer is None else outer.logger)
         return self._logger
 
     def set_logger(self, new_logger: Any) -> None:
-        """Log through ``new_logger`` (anything shaped like a ``logging.Logger``) from now on."""
-        self._logger = self.logger.rebind(new_logger)
+        """Log through ``new_logger`` from now on, as ``configure_logger(new_logger)`` does."""
+        self.logger.configure(new_logger)
+
+    def configure_logger(
+        self,
+        logger: Any = None,
+        *,
+        replay: ReplayLogging | ReplayPredicate | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change, from now on, how this context, its steps and the child contexts it will have log.
+
+        Parameters:
+            logger: what is logged through: a ``logging.Logger`` or anything with debug, info, warning, error and
+                exception.
+            replay: what is shown during replay: a :class:`ReplayLogging` or a function of (level, message, fields).
+            fields: added to every record, beside those set before.
+
+        What is not given stays as it is. Raises ValidationError for what is none of these.
+        """
+        self.logger.configure(logger, replay, fields)
 
     def __str__(self) -> str:
         return self._label
@@ -153,7 +184,7 @@ class ContextBase:
         if run.verdict is not None or run.returned or scope.branch is not None:
             run.refuse_if_ended(scope.branch)
         if name not in _good_names:
-            name = _check_name(name)
+            name = check_name(name)
         return Op(run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)
 
     def _check_use(self) -> Scope:
@@ -169,7 +200,7 @@ class ContextBase:
     # ---- operations ----------------------------------------------------------------------------------------
 
     def _step(self, func: Callable[..., Any], name: str | None, config: StepConfig | None, result_type: Any) -> Any:
-        _check_callable(func, "step", "the function to run")
+        check_callable(func, "step", "the function to run")
         config = config or _STEP
         op = self._op("STEP", config.sub_type or "Step", name or getattr(func, "_original_name", None))
         codec = _codec(config.serdes, _annotation(func, result_type, config.result_type), op)
@@ -227,7 +258,7 @@ class ContextBase:
     def _run_in_child_context(
         self, func: Callable[..., Any], name: str | None, config: ChildConfig[Any] | None, result_type: Any
     ) -> Any:
-        _check_callable(func, "run_in_child_context", "the function to run")
+        check_callable(func, "run_in_child_context", "the function to run")
         config = config or _CHILD
         sub_type = config.sub_type or "RunInChildContext"
         op = self._op("CONTEXT", sub_type, name or getattr(func, "_original_name", None))
@@ -237,7 +268,7 @@ class ContextBase:
     def _wait_for_callback(
         self, submitter: Callable[..., Any], name: str | None, config: WaitForCallbackConfig | None, result_type: Any
     ) -> Any:
-        _check_callable(submitter, "wait_for_callback", "the submitter, called with the callback id and a context")
+        check_callable(submitter, "wait_for_callback", "the submitter, called with the callback id and a context")
         config = config or _WAIT_FOR_CALLBACK
         name = name or getattr(submitter, "_original_name", None)
         op = self._op("CONTEXT", "WaitForCallback", name)
@@ -261,13 +292,9 @@ class ContextBase:
         return self._drive(protocol(), op)
 
     def _child(self, op: Op, virtual: bool) -> ContextBase:
-        return type(self)(self.run, self._parent_id if virtual else op.id, f"the context of {op.describe()}")
-
-
-def _logger(run: Run, context: ContextBase | None, op: Op | None = None, attempt: int | None = None) -> DurableLogger:
-    from durably.logger import DurableLogger
-
-    return DurableLogger.of(run, context, op, attempt)
+        inner = type(self)(self.run, op.parent_id if virtual else op.id, f"the context of {op.describe()}")
+        inner._logged_in = self
+        return inner
 
 
 def _annotation(func: Callable[..., Any], *given: Any) -> Any:
@@ -296,7 +323,7 @@ def _callback_codec(serdes: SerDes[Any] | None, result_type: Any, op: Op) -> Cod
     return _plain_codec(serdes, result_type, op)
 
 
-def _check_callable(func: Any, operation: str, what: str) -> None:
+def check_callable(func: Any, operation: str, what: str) -> None:
     if not callable(func):
         close = getattr(func, "close", None)
         if close is not None and hasattr(func, "cr_frame"):
@@ -308,7 +335,7 @@ def _check_callable(func: Any, operation: str, what: str) -> None:
         raise ValidationError(f"{operation}() takes {what}, not {type(func).__name__} {func!r}")
 
 
-def _check_name(name: Any) -> str | None:
+def check_name(name: Any) -> str | None:
     """The name to record, or ValidationError. Source: shape OperationName."""
     if name == "":
         return None

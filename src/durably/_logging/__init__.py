@@ -1,0 +1,1 @@
+"""What :mod:`durably.logger` is made of."""
