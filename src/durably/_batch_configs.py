@@ -276,7 +276,8 @@ def _check_batch(
     check_count(max_concurrency, "max_concurrency", minimum=1)
     if not isinstance(completion_config, CompletionConfig):
         raise ValidationError(
-            f"completion_config is {completion_config!r}: pass a CompletionConfig, e.g. CompletionConfig.all_completed()"
+            f"completion_config is {completion_config!r}: pass a CompletionConfig, "
+            "e.g. CompletionConfig.all_completed()"
         )
     check_serdes(serdes, "serdes")
     check_serdes(item_serdes, "item_serdes")

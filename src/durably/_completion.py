@@ -186,7 +186,7 @@ class CompletionConfig(Value):
         """
         if self.min_successful is not None and self.min_successful > total:
             raise ValidationError(
-                f"min_successful is {self.min_successful}, and there are only {total} items: the batch could not reach it"
+                f"min_successful is {self.min_successful}, and there are only {total} items to succeed"
             )
 
     @staticmethod
@@ -221,4 +221,4 @@ def _check_percentage(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
         raise ValidationError(f"tolerated_failure_percentage is {value!r}, and must be a number from 0 to 100")
     if not 0 <= value <= 100:
-        raise ValidationError(f"tolerated_failure_percentage is {value}, and must be from 0 to 100 (not a fraction of 1)")
+        raise ValidationError(f"tolerated_failure_percentage is {value}, and must be from 0 to 100")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ MAX_STACK_LINES: Final = 60
 MAX_LINE_BYTES: Final = 1024
 MAX_LINKED_ERRORS: Final = 8
 
+_ELSEWHERE: Final = {
+    "durably.BatchCompletionError": "durably.concurrency.models",
+    "aws_durable_execution_sdk_python.concurrency.models.BatchCompletionError": "durably.concurrency.models",
+}
+"""The module to import before a record that names such an error can be rebuilt."""
+
 _OWN_FILES: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _registry: dict[str, type[DurableOperationError]] = {}
 
@@ -44,6 +51,10 @@ def register_operation_error(cls: type[DurableOperationError]) -> None:
 def registered_error(error_type: str | None) -> type[DurableOperationError]:
     from .exceptions import DurableOperationError
 
+    home = _ELSEWHERE.get(error_type or "")
+    if error_type and home is not None:
+        import_module(home)
+        error_type = f"{OUR_MODULES[0]}.{error_type.rpartition('.')[2]}"
     return _registry.get(error_type or "", DurableOperationError)
 
 

@@ -120,9 +120,7 @@ class Polling(Value, Generic[T_contra]):
     max_delay: Duration
     jitter: JitterStrategy
 
-    def _configure(
-        self, until: Any, max_attempts: int | None, max_delay: DurationLike, jitter: JitterStrategy
-    ) -> None:
+    def _configure(self, until: Any, max_attempts: int | None, max_delay: DurationLike, jitter: JitterStrategy) -> None:
         if until is None:
             raise ValidationError("until is None, and must be a function, e.g. lambda state: state.done")
         check_callable(until, "until", "lambda state: state.done")

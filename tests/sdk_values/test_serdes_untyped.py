@@ -19,6 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from durably.concurrency import BatchItem, BatchResult, CompletionReason
+from durably.config import BatchItemStatus
 from durably.exceptions import RetryableSerDesError, SerDesError
 from durably.serdes import (
     DefaultSerDes,
@@ -78,10 +80,7 @@ OFFICIAL = [
     ({"t": "n", "v": None}, '{"t":"m","v":{"t":{"t":"s","v":"n"},"v":{"t":"n","v":null}}}'),
     ("\ud800", '"\\ud800"'),
     (
-        {
-            "all": [{"index": 0, "status": "SUCCEEDED", "result": (1,), "error": None}],
-            "completionReason": "ALL_COMPLETED",
-        },
+        BatchResult([BatchItem(0, BatchItemStatus.SUCCEEDED, (1,))], CompletionReason.ALL_COMPLETED),
         '{"t":"br","v":{"all":{"t":"l","v":[{"t":"m","v":{"index":{"t":"i","v":0},"status":{"t":"s","v":"SUCCEEDED"},'
         '"result":{"t":"t","v":[{"t":"i","v":1}]},"error":{"t":"n","v":null}}}]},'
         '"completionReason":{"t":"s","v":"ALL_COMPLETED"}}}',

@@ -6,11 +6,18 @@ import builtins
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .._values import Value
-from ..exceptions import DurableOperationError, SerDesError, error_object, operation_error
+from durably._values import Value
+from durably.exceptions import DurableOperationError, SerDesError, error_object, operation_error
 
 if TYPE_CHECKING:
-    from ..wire.shapes import ErrorObject as ErrorShape
+    from durably.wire.shapes import ErrorObject as ErrorShape
+
+
+class NotADataclass:
+    """Hides from codecs, which take apart whatever looks like a dataclass, that a Value looks like one."""
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise AttributeError(f"{owner.__name__} is no dataclass")
 
 
 class ErrorObject(Value):
@@ -27,6 +34,8 @@ class ErrorObject(Value):
 
     __slots__ = ("data", "message", "stack_trace", "type")
     __match_args__ = _fields = ("message", "type", "data", "stack_trace")
+    if not TYPE_CHECKING:
+        __dataclass_fields__ = NotADataclass()
 
     message: str | None
     type: str | None
@@ -78,7 +87,7 @@ class ErrorObject(Value):
         Parameters:
             cls: the exception's class; by default ChildContextError, which is what a failed branch raises.
         """
-        from ..exceptions import ChildContextError
+        from durably.exceptions import ChildContextError
 
         return operation_error(cls or ChildContextError, self.to_dict())
 

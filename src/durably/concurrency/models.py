@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from .._completion import BatchItemStatus
-from .._values import Value, publish
-from ..exceptions import DurableOperationError, InvalidStateError, register_operation_error
-from .error_object import ErrorObject
+from durably._completion import BatchItemStatus
+from durably._values import Value, publish
+from durably.exceptions import DurableOperationError, InvalidStateError, register_operation_error
+
+from .error_object import ErrorObject, NotADataclass
 
 if TYPE_CHECKING:
-    from .._completion import CompletionConfig
+    from durably._completion import CompletionConfig
 
 __all__ = ["CompletionReason", "BatchItem", "BatchResult", "BatchCompletionError", "ErrorObject"]
 
 R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 
 _SUCCEEDED = BatchItemStatus.SUCCEEDED
 _FAILED = BatchItemStatus.FAILED
@@ -74,6 +76,8 @@ class BatchItem(Value, Generic[R_co]):
     __slots__ = ("error", "index", "name", "result", "status")
     __match_args__ = _fields = ("index", "status", "result", "error", "name")
     _keyword_only = ("name",)
+    if not TYPE_CHECKING:
+        __dataclass_fields__ = NotADataclass()
 
     index: int
     status: BatchItemStatus
@@ -108,6 +112,10 @@ class BatchItem(Value, Generic[R_co]):
 
     def _label(self) -> str:
         return str(self.index) if self.name is None else f"{self.index} ({self.name})"
+
+    def with_result(self, result: T) -> BatchItem[T]:
+        """The same item with another result."""
+        return BatchItem(self.index, self.status, result, self.error, name=self.name)
 
     def to_dict(self) -> dict[str, Any]:
         """The recorded form, with the result as it is."""
@@ -145,6 +153,8 @@ class BatchResult(Value, Generic[R_co]):
 
     __slots__ = ("all", "completion_reason")
     __match_args__ = _fields = ("all", "completion_reason")
+    if not TYPE_CHECKING:
+        __dataclass_fields__ = NotADataclass()
 
     all: list[BatchItem[R_co]]
     completion_reason: CompletionReason
@@ -157,14 +167,12 @@ class BatchResult(Value, Generic[R_co]):
         cls, items: Sequence[BatchItem[R_co]], completion_config: CompletionConfig | None = None
     ) -> BatchResult[R_co]:
         """With the reason that the items and the criteria imply, where it was not recorded."""
-        from ..engine.batch_policy import CompletionPolicy
+        from durably.engine.batch_policy import CompletionPolicy
 
         return cls(items, CompletionPolicy(len(items), completion_config).infer(items))
 
     @classmethod
-    def from_dict(
-        cls, data: Mapping[str, Any], completion_config: CompletionConfig | None = None
-    ) -> BatchResult[R_co]:
+    def from_dict(cls, data: Mapping[str, Any], completion_config: CompletionConfig | None = None) -> BatchResult[R_co]:
         """From the recorded form; ``completion_config`` is for records without a reason."""
         items: list[BatchItem[R_co]] = [BatchItem.from_dict(item) for item in data["all"]]
         reason = data.get("completionReason")

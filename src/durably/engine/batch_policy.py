@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from durably._completion import (
     BatchItemStatus,
@@ -71,7 +71,7 @@ class CompletionPolicy:
         """Whether :meth:`decide` looks at the items."""
         return self._predicate is not None
 
-    def should_admit(self, failed: int) -> bool:
+    def may_admit(self, failed: int) -> bool:
         """Whether another item may begin after ``failed`` failures."""
         return self.tolerated is None or failed <= self.tolerated
 
@@ -93,7 +93,7 @@ class CompletionPolicy:
                 if decision.outcome is CompletionOutcome.FAILED:
                     return CompletionReason.CUSTOM_COMPLETION_FAILED
                 return CompletionReason.CUSTOM_COMPLETION_SUCCEEDED
-        elif not self.should_admit(failed):
+        elif not self.may_admit(failed):
             return CompletionReason.FAILURE_TOLERANCE_EXCEEDED
         if succeeded + failed >= self.total:
             return CompletionReason.ALL_COMPLETED
@@ -161,7 +161,7 @@ class CompletionRecord(Value):
         )
 
     @staticmethod
-    def write(result: BatchResult[Any], type: str, summary: str | None = None) -> str:
+    def envelope(result: BatchResult[Any], type: str, summary: str | None = None) -> str:
         """The payload to record (WIRE.md, Payloads).
 
         Parameters:
@@ -189,7 +189,7 @@ class CompletionRecord(Value):
         return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
-    def read(cls, payload: str | None) -> CompletionRecord | None:
+    def from_payload(cls, payload: str | None) -> CompletionRecord | None:
         """The decision in a recorded payload; None if there is none that can be read. Never raises."""
         try:
             data = json.loads(payload or "null")
@@ -198,20 +198,20 @@ class CompletionRecord(Value):
         if not isinstance(data, dict):
             return None
         total = data.get("totalCount")
-        try:
-            reason = CompletionReason(data.get("completionReason"))
-        except ValueError:
-            return None
-        if not _is_count(total):
+        reason = _REASONS.get(str(data.get("completionReason")))
+        if reason is None or not _is_count(total):
             return None
         started, completed = data.get("startedIndexes"), data.get("completedIndexes")
         indexes = started if isinstance(started, list) else completed
         if not isinstance(indexes, list) or not all(_is_count(index) and index < total for index in indexes):
             return None
-        if indexes is started:
+        if isinstance(started, list):
             return cls(reason, total, indexes)
         return cls(reason, total, frozenset(range(total)).difference(indexes))
 
 
-def _is_count(value: Any) -> bool:
+_REASONS: Final = {reason.value: reason for reason in CompletionReason}
+
+
+def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -24,12 +24,29 @@ def build_codec(annotation: Any, tagged: bool) -> Codec:
         return UntypedCodec() if tagged else PlainJsonCodec()
     if isinstance(inner, (str, typing.ForwardRef)):
         raise SerDesError(f"the annotation {inner!r} is only the name of a type: pass the type itself")
+    batch = _batch_codec(inner, tagged)
+    if batch is not None:
+        return batch
     if any(is_pydantic_model(part) for part in _parts(annotation)):
         return PydanticCodec(annotation, tagged)
     try:
         return TypedCodec(annotation, tagged)
     except Exception as failure:
         raise SerDesError(_unsupported(annotation, failure)) from failure
+
+
+def _batch_codec(annotation: Any, tagged: bool) -> Codec | None:
+    cls = typing.get_origin(annotation) or annotation
+    if getattr(cls, "__name__", "") != "BatchResult":
+        return None  # without importing it to find out
+    from durably.concurrency.codec import BatchCodec
+    from durably.concurrency.conversion import batch_item_type
+
+    item_type = batch_item_type(annotation)
+    if item_type is None:
+        return None
+    item_codec = build_codec(item_type, tagged)
+    return BatchCodec(lambda index: item_codec, tagged=tagged, read_back=True)
 
 
 def _parts(annotation: Any) -> Iterator[Any]:

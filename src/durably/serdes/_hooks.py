@@ -15,21 +15,38 @@ def to_json_hook(value: Any) -> Any:
     """Encoder hook: the JSON form of a value that msgspec has none for."""
     if is_pydantic_model(type(value)):
         return msgspec.Raw(value.model_dump_json(by_alias=True, round_trip=True, warnings=False).encode())
-    raise TypeError(_remedy("write", type(value)))
+    return _batch_to_builtins(value)
 
 
 def to_builtins_hook(value: Any) -> Any:
     """The same for :func:`msgspec.to_builtins`."""
     if is_pydantic_model(type(value)):
         return value.model_dump(mode="json", by_alias=True, round_trip=True, warnings=False)
-    raise TypeError(_remedy("write", type(value)))
+    return _batch_to_builtins(value)
 
 
 def from_json_hook(cls: Any, value: Any) -> Any:
     """Decoder hook: an instance of a class that msgspec does not know, from its JSON form."""
     if is_pydantic_model(cls):
         return value if type(value) is cls else cls.model_validate_json(msgspec.json.encode(value))
+    from durably.concurrency.conversion import from_builtins, is_ours
+
+    if is_ours(cls):
+        return from_builtins(cls, value, _convert)
     raise TypeError(_remedy("read", cls))
+
+
+def _batch_to_builtins(value: Any) -> Any:
+    from durably.concurrency.conversion import to_builtins
+
+    tree = to_builtins(value)
+    if tree is None:
+        raise TypeError(_remedy("write", type(value)))
+    return tree
+
+
+def _convert(value: Any, annotation: Any) -> Any:
+    return msgspec.convert(value, annotation, dec_hook=from_json_hook)
 
 
 def _remedy(verb: str, cls: Any) -> str:

@@ -16,13 +16,16 @@ import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal, DecimalException
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
 
 from ._base import excerpt
 from ._paths import BadValue, Path
+
+if TYPE_CHECKING:
+    from durably.concurrency.models import BatchResult
 
 MAX_DEPTH: Final = 200
 """How deep a tagged value may be nested: its readers are recursive, here and in the official SDK."""
@@ -76,7 +79,17 @@ def _tag(value: Any, path: Path, parents: tuple[int, ...]) -> tuple[Any, bool]:
             raise BadValue(path, f"is nested more than {MAX_DEPTH} levels deep; flatten the value")
         parents = (*parents, id(value))
         return _tag_dict(value, path, parents) if isinstance(value, dict) else _tag_sequence(value, path, parents)
+    batch = _batch_result()
+    if isinstance(value, batch):
+        nodes, _ = _tag_dict(value.to_dict(), path, (*parents, id(value)))
+        return {"t": "br", "v": nodes["v"] if is_tagged(nodes) else nodes}, True
     raise BadValue(path, unwritable(value))
+
+
+def _batch_result() -> type[BatchResult[Any]]:
+    from durably.concurrency.models import BatchResult
+
+    return BatchResult
 
 
 def _int(value: int, path: Path) -> int:
@@ -120,7 +133,13 @@ def unwritable(value: Any) -> str:
     enum = sys.modules.get("enum")
     has_fields = any(
         hasattr(cls, marker)
-        for marker in ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__", "__pydantic_core_schema__")
+        for marker in (
+            "__dataclass_fields__",
+            "__struct_fields__",
+            "__attrs_attrs__",
+            "__pydantic_core_schema__",
+            "_fields",
+        )
     )
     if has_fields or (enum is not None and isinstance(value, enum.Enum)) or cls.__module__ == "datetime":
         return f"is of type {name} ({excerpt(value)}): annotate the function's return type so that it can be restored"
@@ -174,13 +193,21 @@ def _untag(node: Any, path: Path = ()) -> Any:
     if tag == "t":
         return tuple([_untag(part, (*path, index)) for index, part in enumerate(value)])
     if tag in ("m", "br"):
-        return {key: _untag(part, (*path, key)) for key, part in value.items()}
+        fields = {key: _untag(part, (*path, key)) for key, part in value.items()}
+        return fields if tag == "m" else _untag_batch(fields, path)
     try:
         return _LEAVES[tag](value)
     except (ValueError, ArithmeticError, DecimalException, binascii.Error) as failure:
         raise BadValue(
             path, f"has the type tag {tag!r}, and {excerpt(value)} cannot be read as one: {failure}"
         ) from None
+
+
+def _untag_batch(fields: dict[str, Any], path: Path) -> BatchResult[Any]:
+    try:
+        return _batch_result().from_dict(fields)
+    except (LookupError, TypeError, ValueError, AttributeError) as failure:
+        raise BadValue(path, f"has the type tag 'br', and is no BatchResult: {failure!r}") from None
 
 
 def _datetime(text: str) -> datetime:
