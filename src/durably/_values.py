@@ -81,10 +81,10 @@ class Value:
 
 
 def publish(module: str, names: list[str], namespace: dict[str, Any]) -> None:
-    """Have classes say that they come from the public module, wherever they are written."""
+    """Have classes and functions say that they come from the public module, wherever they are written."""
     for name in names:
         entry = namespace[name]
-        if isinstance(entry, type):
+        if isinstance(entry, type) or hasattr(entry, "__code__"):
             entry.__module__ = module
 
 

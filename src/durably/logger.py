@@ -20,6 +20,7 @@ from ._logging.setup import json_logger, setup_logging
 from ._logging.simple import SimpleLogger, simple_logger
 from ._logging.target import Target
 from ._logging.text import complain, message_text
+from ._values import publish
 from .exceptions import ValidationError
 
 if TYPE_CHECKING:
@@ -183,3 +184,6 @@ Logger = DurableLogger
 def _target(logger: Any) -> Target:
     """What is behind ``logger``; a durable logger's own target, so that no record goes through two of them."""
     return logger._target if isinstance(logger, DurableLogger) else Target(logger)
+
+
+publish(__name__, __all__, globals())

@@ -11,6 +11,8 @@ from typing import Final
 
 
 class OperationType(StrEnum):
+    """What an operation is."""
+
     EXECUTION = "EXECUTION"
     CONTEXT = "CONTEXT"
     STEP = "STEP"
@@ -20,6 +22,8 @@ class OperationType(StrEnum):
 
 
 class OperationSubType(StrEnum):
+    """Which kind of call made an operation."""
+
     STEP = "Step"
     WAIT = "Wait"
     CALLBACK = "Callback"
@@ -35,6 +39,8 @@ class OperationSubType(StrEnum):
 
 
 class OperationStatus(StrEnum):
+    """How an operation stands."""
+
     STARTED = "STARTED"
     PENDING = "PENDING"
     READY = "READY"
@@ -46,6 +52,8 @@ class OperationStatus(StrEnum):
 
 
 class OperationAction(StrEnum):
+    """What an update does to its operation."""
+
     START = "START"
     SUCCEED = "SUCCEED"
     FAIL = "FAIL"
@@ -54,6 +62,8 @@ class OperationAction(StrEnum):
 
 
 class ExecutionStatus(StrEnum):
+    """How an execution stands."""
+
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
@@ -73,6 +83,8 @@ class InvocationStatus(StrEnum):
 
 
 class EventType(StrEnum):
+    """What happened, in an execution's history."""
+
     EXECUTION_STARTED = "ExecutionStarted"
     EXECUTION_SUCCEEDED = "ExecutionSucceeded"
     EXECUTION_FAILED = "ExecutionFailed"
