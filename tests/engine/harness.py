@@ -291,7 +291,7 @@ class World:
         if not self.arn:
             return {}
         execution = self.service._core.by_arn(self.arn)
-        return {op_id: dict(op.view) for op_id, op in execution.ops.items()}
+        return {op_id: dict(op.view) for op_id, op in list(execution.ops.items())}
 
     @property
     def outcome(self) -> Outcome:

@@ -42,7 +42,7 @@ class Story:
 
     def step(self, ctx: Any, name: str, value: Any = None, failures: int = 0, config: StepConfig = RETRY) -> Any:
         def body(step: Any) -> Any:
-            recorded = [view["Status"] for view in self.world.operations.values() if view.get("Name") == name]
+            recorded = [view["Status"] for view in list(self.world.operations.values()) if view.get("Name") == name]
             assert recorded in ([], ["STARTED"], ["READY"]), f"law R1: {name} runs again although it is {recorded}"
             self.world.effect((name, step.attempt))
             if step.attempt <= failures:

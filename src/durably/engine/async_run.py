@@ -163,6 +163,8 @@ class AsyncRun(Run):
         self._sender_due = False
         if self._sending or self.verdict is not None or not self.outbox.has_pending:
             return
+        if self._arrivals:
+            return  # what follows from completions that came together travels together; the pump calls again
         self._call_service(self.outbox.take())
 
     def _call_service(self, batch: list[OperationUpdate]) -> None:
@@ -270,6 +272,7 @@ class AsyncRun(Run):
         if self.outbox.acknowledged >= flush.seq:
             return
         future = ParkFuture(loop=self.loop)
+        future.branch = flush.branch
         self._flushes.append((flush.seq, flush, future))
         await future
 
@@ -283,6 +286,7 @@ class AsyncRun(Run):
         self.refuse_if_ended()
         record = self.ops.get(park.op_id)
         future = ParkFuture(loop=self.loop)
+        future.branch = park.branch
         self._parks.setdefault(park.op_id, []).append((None if record is None else record["Status"], future))
         if park.due_ms is not None:
             self._note_due(park.due_ms)
@@ -341,6 +345,8 @@ class AsyncRun(Run):
         self._check_soon()
 
     def _check_soon(self) -> None:
+        if self._steps or self._sending:
+            return  # what these come back with checks again
         if not self._checking and self.verdict is None:
             self._checking = True
             self._soon(self._check, 0)
@@ -470,13 +476,28 @@ class AsyncRun(Run):
         if turns and (turns[0][0] <= self._cursor or self._arrivals):
             self._release_turn()
             return
-        while self._arrivals:
-            future = self._arrivals.popleft()
-            if not future.done():
-                future.set_result(None)
-                self._pump_soon()
-                return
+        if self._hand_out_arrivals():
+            self._pump_soon()
+            return
+        if self.outbox.has_pending:
+            self._send_soon()
         self._check_soon()
+
+    def _hand_out_arrivals(self) -> bool:
+        """Hand out the next new completion, or one for each of several branches: branches see only their own."""
+        told: set[Branch | None] = set()
+        while self._arrivals:
+            future = self._arrivals[0]
+            if told and (future.branch is None or future.branch in told):
+                break
+            self._arrivals.popleft()
+            if future.done():
+                continue  # cancelled meanwhile
+            future.set_result(None)
+            told.add(future.branch)
+            if future.branch is None:
+                break
+        return bool(told)
 
     def _release_turn(self) -> None:
         _, op_id, future = heappop(self._turns)
@@ -512,7 +533,7 @@ class AsyncRun(Run):
         """Send what nobody has waited for; the handler has returned."""
         while self.verdict is None and self.outbox.acknowledged < self.outbox.last:
             future = ParkFuture(loop=self.loop)
-            self._flushes.append((self.outbox.last, Flush(self.outbox.last, "", completion=False), future))
+            self._flushes.append((self.outbox.last, Flush(self.outbox.last, "", None, completion=False), future))
             self._send_soon()
             try:
                 await asyncio.wait((future, self._over), return_when=asyncio.FIRST_COMPLETED)

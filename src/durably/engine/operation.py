@@ -98,8 +98,9 @@ class Op:
 
     def put(self, action: OperationActionName, *, completion: bool = False, **members: Any) -> Flush:
         """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5)."""
-        seq = self.run.send(self.update(action, **members), self.scope.branch, awaited=True)
-        return Flush(seq, self.id, completion=completion)
+        branch = self.scope.branch
+        seq = self.run.send(self.update(action, **members), branch, awaited=True)
+        return Flush(seq, self.id, branch, completion=completion)
 
     @property
     def recording(self) -> bool:

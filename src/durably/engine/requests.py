@@ -18,11 +18,12 @@ __all__ = ["Body", "Flush", "NextOutcome", "OpenGroup", "Park", "Request", "Turn
 class Flush:
     """Go on when update number ``seq`` (of operation ``op_id``) is acknowledged and the answer merged."""
 
-    __slots__ = ("completion", "op_id", "seq")
+    __slots__ = ("branch", "completion", "op_id", "seq")
 
-    def __init__(self, seq: int, op_id: str, *, completion: bool) -> None:
+    def __init__(self, seq: int, op_id: str, branch: Branch | None, *, completion: bool) -> None:
         self.seq = seq
         self.op_id = op_id
+        self.branch = branch
         self.completion = completion
 
 

@@ -28,12 +28,15 @@ from .scope import CURRENT, Scope
 
 if TYPE_CHECKING:
     from .async_run import AsyncRun
+    from .branch import Branch
 
 __all__ = ["ParkFuture", "install_task_factory", "waits_inside"]
 
 
 class ParkFuture(asyncio.Future[Any]):
-    """What a parked operation awaits."""
+    """What a parked operation awaits. ``branch``: the branch that it belongs to, if any."""
+
+    branch: Branch | None = None
 
 
 # ---- scopes of new tasks -----------------------------------------------------------------------------------
