@@ -202,3 +202,30 @@ def test_a_bug_in_one_command_spares_the_others(memory_world: World, monkeypatch
     monkeypatch.undo()
     runs[0].checkpoint(step("a"))
     assert memory_world.kinds(runs[0].arn) == ["ExecutionStarted", "StepStarted"]
+
+
+def test_what_is_to_be_launched_waits_for_a_worker(world: World) -> None:
+    """A service that starts before its worker is there knows no functions; that is no reason to say there is none."""
+    run = world.start()
+    run.checkpoint(invoke("durable", "child:$LATEST"), invoke("plain", "plain"))
+    world.service.close()
+    world.worker.running.clear()
+    world.service = Service(world.store, clock=world.clock, ids=world.ids, config=world.config)
+    world.service.start(thread=False)
+    world.advance(30)
+    assert world.kinds(run.arn) == ["ExecutionStarted", *["ChainedInvokeStarted"] * 2, "InvocationCompleted"]
+
+    world.service.attach(world.worker)
+    world.advance(30)
+    for _ in range(4):
+        running = world.next_run()
+        if running.invocation.function_name == "order":
+            running.suspends()
+        elif running.invocation.function_name == "child":
+            running.succeeds("1")
+        else:
+            running.returns("2")
+        if world.idle:
+            break
+    assert sorted(world.kinds(run.arn))[:3] == ["ChainedInvokeStarted"] * 2 + ["ChainedInvokeSucceeded"]
+    assert world.kinds(run.arn).count("ChainedInvokeSucceeded") == 2

@@ -1,7 +1,8 @@
 """What ``durably dev`` starts and stops: service, HTTP server, worker, watcher and log, in the right order.
 
 The port is decided before the user's code is imported, since a boto3 client made at import must find the endpoint in
-the environment; the worker is attached last, so that what recovery starts finds the HTTP API up.
+the environment. The service starts last: what its recovery starts finds the HTTP API and the functions there, and
+whoever calls before is told to try again.
 """
 
 from __future__ import annotations
@@ -66,10 +67,6 @@ class Server:
         store, self._store_name = store_for(self._store, self._target)
         service = Service(store)
         service.subscribe(log.listener)
-        try:
-            service.start()
-        except StoreError as exc:
-            raise CannotServe(f"{exc}") from exc
         self._closers += [log.close, service.close]
         server = HttpServer(service, self._host, port)
         try:
@@ -79,9 +76,13 @@ class Server:
         self._closers.append(server.stop)
         self._worker = self._make_worker(app, service, url, log)
         self._closers.append(self._worker.close)
+        service.attach(self._worker)
+        try:
+            service.start()
+        except StoreError as exc:
+            raise CannotServe(f"{exc}") from exc
         self._announce(app, url, log)
         log.start()
-        service.attach(self._worker)
         self._serving = True
         if reload:
             from durably.workers.watch import watch

@@ -7,7 +7,7 @@ operation is complete from the moment the target has ended, whatever is killed w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .core import Core
 
 __all__ = ["CallPlain", "launch", "make_facts", "payload_refusal", "tell_parent"]
+
+_NO_WORKER_MS: Final = 1000
+"""After which a launch that found no worker is tried again."""
 
 CallPlain = Callable[[int, str, dict[str, Any]], None]
 """Runs a plain function for (execution key, operation id, what was recorded of the invoke)."""
@@ -45,6 +48,9 @@ def tell_parent(core: Core, child: Execution) -> None:
 def launch(core: Core, ex: Execution, op_id: str, data: dict[str, Any]) -> None:
     """Start the target of a chained invoke, or fail the operation with what Invoke would have answered."""
     target = core.env.resolve(data["function"])
+    if target is None:
+        _launch_later(core, ex, op_id)
+        return
     payload: str = data.get("payload") or "{}"
     if isinstance(target, ApiError):
         _launch_failed(core, ex, op_id, target)
@@ -73,6 +79,15 @@ def launch(core: Core, ex: Execution, op_id: str, data: dict[str, Any]) -> None:
         ex.head.calls += 1
         core.changed(ex)
         core.after_commit(core.call_plain, ex.key, op_id, kept)
+
+
+def _launch_later(core: Core, ex: Execution, op_id: str) -> None:
+    """Nobody says yet which functions there are."""
+    op, due = ex.ops[op_id], core.env.now + _NO_WORKER_MS
+    op.data = {**(op.data or {}), "launch_at": due}
+    ex.launches.append(op_id)
+    ex.arm(due, "launch", op)
+    core.changed(ex)
 
 
 def _launch_failed(core: Core, ex: Execution, op_id: str, refusal: ApiError) -> None:

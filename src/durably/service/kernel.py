@@ -262,7 +262,9 @@ class Service:
 
     # ---- Invoke ------------------------------------------------------------------------------------------
 
-    def _resolve_chained(self, function_name: str) -> Target | ApiError:
+    def _resolve_chained(self, function_name: str) -> Target | ApiError | None:
+        if self._dispatcher.worker is None:
+            return None
         try:
             return self._dispatcher.resolve(function_name)
         except ApiError as refusal:

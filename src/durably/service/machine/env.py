@@ -27,9 +27,9 @@ class Env:
 
     __slots__ = ("config", "ids", "now", "resolve")
 
-    def __init__(self, config: ServiceConfig, ids: Ids, resolve: Callable[[str], Target | ApiError]) -> None:
+    def __init__(self, config: ServiceConfig, ids: Ids, resolve: Callable[[str], Target | ApiError | None]) -> None:
         self.config = config
         self.ids = ids
         self.now = 0
         self.resolve = resolve
-        """Finds a function by a name that may carry a qualifier, as for a chained invoke."""
+        """Finds a function by a name that may carry a qualifier, as for a chained invoke. None: no worker says yet."""

@@ -248,7 +248,7 @@ def _chained_invoke(stage: Stage, update: Update, op_id: str, action: str, op: O
         details["TenantId"] = data["tenant"] = tenant
     if trace is not None:
         data["trace"] = trace
-    if not isinstance(target, Exception):
+    if target is not None and not isinstance(target, Exception):
         details["ExecutedVersion"] = target.version
         if target.spec.durable:
             child = data["child"] = stage.env.ids.execution_id()
