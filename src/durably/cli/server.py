@@ -67,16 +67,14 @@ class Server:
         store, self._store_name = store_for(self._store, self._target)
         service = Service(store)
         service.subscribe(log.listener)
-        self._closers += [log.close, service.close]
         server = HttpServer(service, self._host, port)
+        self._worker = self._make_worker(app, service, url, log)
+        self._closers += [log.close, service.close, server.stop, self._worker.close]
+        service.attach(self._worker)
         try:
             server.start()
         except CannotListen as exc:
             raise CannotServe(f"{exc}.") from exc
-        self._closers.append(server.stop)
-        self._worker = self._make_worker(app, service, url, log)
-        self._closers.append(self._worker.close)
-        service.attach(self._worker)
         try:
             service.start()
         except StoreError as exc:
