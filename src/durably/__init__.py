@@ -29,11 +29,44 @@ if TYPE_CHECKING:
     from .client import (
         LambdaClient as LambdaClient,
     )
+    from .concurrency.error_object import (
+        ErrorObject as ErrorObject,
+    )
+    from .concurrency.models import (
+        BatchCompletionError as BatchCompletionError,
+    )
+    from .concurrency.models import (
+        BatchItem as BatchItem,
+    )
+    from .concurrency.models import (
+        BatchResult as BatchResult,
+    )
+    from .concurrency.models import (
+        CompletionReason as CompletionReason,
+    )
+    from .config import (
+        BatchItemStatus as BatchItemStatus,
+    )
     from .config import (
         CallbackConfig as CallbackConfig,
     )
     from .config import (
         ChildConfig as ChildConfig,
+    )
+    from .config import (
+        CompletionConfig as CompletionConfig,
+    )
+    from .config import (
+        CompletionDecision as CompletionDecision,
+    )
+    from .config import (
+        CompletionItemStatus as CompletionItemStatus,
+    )
+    from .config import (
+        CompletionOutcome as CompletionOutcome,
+    )
+    from .config import (
+        CompletionStatus as CompletionStatus,
     )
     from .config import (
         Duration as Duration,
@@ -42,7 +75,22 @@ if TYPE_CHECKING:
         InvokeConfig as InvokeConfig,
     )
     from .config import (
+        ItemBatcher as ItemBatcher,
+    )
+    from .config import (
         JitterStrategy as JitterStrategy,
+    )
+    from .config import (
+        MapConfig as MapConfig,
+    )
+    from .config import (
+        NestingType as NestingType,
+    )
+    from .config import (
+        ParallelBranch as ParallelBranch,
+    )
+    from .config import (
+        ParallelConfig as ParallelConfig,
     )
     from .config import (
         StepConfig as StepConfig,
@@ -52,6 +100,12 @@ if TYPE_CHECKING:
     )
     from .config import (
         WaitForCallbackConfig as WaitForCallbackConfig,
+    )
+    from .config import (
+        complete_batch as complete_batch,
+    )
+    from .config import (
+        continue_batch as continue_batch,
     )
     from .context import (
         AsyncCallback as AsyncCallback,
@@ -70,6 +124,12 @@ if TYPE_CHECKING:
     )
     from .context import (
         WaitForCallbackContext as WaitForCallbackContext,
+    )
+    from .context import (
+        WaitForConditionCheckContext as WaitForConditionCheckContext,
+    )
+    from .context import (
+        durable_parallel_branch as durable_parallel_branch,
     )
     from .context import (
         durable_step as durable_step,
@@ -224,6 +284,33 @@ if TYPE_CHECKING:
     from .serdes import (
         SerDesContext as SerDesContext,
     )
+    from .summaries import (
+        map_summary as map_summary,
+    )
+    from .summaries import (
+        parallel_summary as parallel_summary,
+    )
+    from .waits import (
+        ExponentialWait as ExponentialWait,
+    )
+    from .waits import (
+        FixedWait as FixedWait,
+    )
+    from .waits import (
+        LinearWait as LinearWait,
+    )
+    from .waits import (
+        WaitForConditionConfig as WaitForConditionConfig,
+    )
+    from .waits import (
+        WaitForConditionDecision as WaitForConditionDecision,
+    )
+    from .waits import (
+        WaitStrategyConfig as WaitStrategyConfig,
+    )
+    from .waits import (
+        create_wait_strategy as create_wait_strategy,
+    )
     from .wire.names import (
         OperationStatus as OperationStatus,
     )
@@ -239,6 +326,10 @@ __all__ = [
     "AsyncCallback",
     "AsyncDurableContext",
     "AsyncDurableServiceClient",
+    "BatchCompletionError",
+    "BatchItem",
+    "BatchItemStatus",
+    "BatchResult",
     "Boto3Client",
     "Callback",
     "CallbackConfig",
@@ -249,6 +340,12 @@ __all__ = [
     "CheckpointError",
     "ChildConfig",
     "ChildContextError",
+    "CompletionConfig",
+    "CompletionDecision",
+    "CompletionItemStatus",
+    "CompletionOutcome",
+    "CompletionReason",
+    "CompletionStatus",
     "ContextMisuseError",
     "DefaultSerDes",
     "DurableContext",
@@ -258,27 +355,36 @@ __all__ = [
     "DurableOperationError",
     "DurableServiceClient",
     "Duration",
+    "ErrorObject",
     "ExecutionError",
     "ExponentialBackoff",
+    "ExponentialWait",
     "ExtendedTypeSerDes",
     "FixedDelay",
+    "FixedWait",
     "GetExecutionStateError",
     "InvalidStateError",
     "InvocationError",
     "InvokeConfig",
     "InvokeError",
+    "ItemBatcher",
     "JitterStrategy",
     "JsonFormatter",
     "JsonSerDes",
     "LambdaClient",
     "LinearBackoff",
     "LinearRetryStrategyConfig",
+    "LinearWait",
     "LoggerInterface",
+    "MapConfig",
+    "NestingType",
     "NoRetry",
     "NonDeterministicExecutionError",
     "OperationStatus",
     "OperationSubType",
     "OperationType",
+    "ParallelBranch",
+    "ParallelConfig",
     "PassThroughSerDes",
     "ReplayLogging",
     "RetryDecision",
@@ -299,88 +405,67 @@ __all__ = [
     "ValidationError",
     "WaitForCallbackConfig",
     "WaitForCallbackContext",
+    "WaitForConditionCheckContext",
+    "WaitForConditionConfig",
+    "WaitForConditionDecision",
     "WaitForConditionError",
+    "WaitStrategyConfig",
+    "complete_batch",
+    "continue_batch",
     "create_linear_retry_strategy",
     "create_retry_strategy",
+    "create_wait_strategy",
     "durable_execution",
+    "durable_parallel_branch",
     "durable_step",
     "durable_wait_for_callback",
     "durable_with_child_context",
     "json_logger",
+    "map_summary",
+    "parallel_summary",
     "retry_if",
     "setup_logging",
     "simple_logger",
 ]
 
 _HOMES = {
-    "execution": ["DurableFunction", "durable_execution"],
-    "context": [
-        "AsyncCallback",
-        "AsyncDurableContext",
-        "Callback",
-        "DurableContext",
-        "StepContext",
-        "WaitForCallbackContext",
-        "durable_step",
-        "durable_wait_for_callback",
-        "durable_with_child_context",
-    ],
-    "config": [
-        "CallbackConfig",
-        "ChildConfig",
-        "Duration",
-        "InvokeConfig",
-        "JitterStrategy",
-        "StepConfig",
-        "StepSemantics",
-        "WaitForCallbackConfig",
-    ],
-    "retries": [
-        "ExponentialBackoff",
-        "FixedDelay",
-        "LinearBackoff",
-        "LinearRetryStrategyConfig",
-        "NoRetry",
-        "RetryDecision",
-        "RetryPresets",
-        "RetryStrategyConfig",
-        "create_linear_retry_strategy",
-        "create_retry_strategy",
-        "retry_if",
-    ],
-    "serdes": ["DefaultSerDes", "ExtendedTypeSerDes", "JsonSerDes", "PassThroughSerDes", "SerDes", "SerDesContext"],
-    "exceptions": [
-        "CallbackError",
-        "CallbackExternalError",
-        "CallbackSubmitterError",
-        "CallbackTimeoutError",
-        "CheckpointError",
-        "ChildContextError",
-        "ContextMisuseError",
-        "DurableExecutionsError",
-        "DurableOperationError",
-        "ExecutionError",
-        "GetExecutionStateError",
-        "InvalidStateError",
-        "InvocationError",
-        "InvokeError",
-        "NonDeterministicExecutionError",
-        "RetryableSerDesError",
-        "SerDesError",
-        "StepError",
-        "StepInterruptedError",
-        "StepTimeoutError",
-        "TerminationReason",
-        "UnrecoverableError",
-        "ValidationError",
-        "WaitForConditionError",
-    ],
-    "client": ["AsyncDurableServiceClient", "Boto3Client", "DurableServiceClient", "LambdaClient"],
-    "_logging.options": ["LoggerInterface", "ReplayLogging"],
-    "logger": ["DurableLogger", "JsonFormatter", "json_logger", "setup_logging", "simple_logger"],
-    "wire.names": ["OperationStatus", "OperationSubType", "OperationType"],
+    "_logging.options": "LoggerInterface ReplayLogging",
+    "client": "AsyncDurableServiceClient Boto3Client DurableServiceClient LambdaClient",
+    "concurrency.error_object": "ErrorObject",
+    "concurrency.models": "BatchCompletionError BatchItem BatchResult CompletionReason",
+    "config": (
+        "BatchItemStatus CallbackConfig ChildConfig CompletionConfig CompletionDecision "
+        "CompletionItemStatus CompletionOutcome CompletionStatus Duration InvokeConfig ItemBatcher "
+        "JitterStrategy MapConfig NestingType ParallelBranch ParallelConfig StepConfig StepSemantics "
+        "WaitForCallbackConfig complete_batch continue_batch"
+    ),
+    "context": (
+        "AsyncCallback AsyncDurableContext Callback DurableContext StepContext WaitForCallbackContext "
+        "WaitForConditionCheckContext durable_parallel_branch durable_step durable_wait_for_callback "
+        "durable_with_child_context"
+    ),
+    "exceptions": (
+        "CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError CheckpointError "
+        "ChildContextError ContextMisuseError DurableExecutionsError DurableOperationError ExecutionError "
+        "GetExecutionStateError InvalidStateError InvocationError InvokeError "
+        "NonDeterministicExecutionError RetryableSerDesError SerDesError StepError StepInterruptedError "
+        "StepTimeoutError TerminationReason UnrecoverableError ValidationError WaitForConditionError"
+    ),
+    "execution": "DurableFunction durable_execution",
+    "logger": "DurableLogger JsonFormatter json_logger setup_logging simple_logger",
+    "retries": (
+        "ExponentialBackoff FixedDelay LinearBackoff LinearRetryStrategyConfig NoRetry RetryDecision "
+        "RetryPresets RetryStrategyConfig create_linear_retry_strategy create_retry_strategy retry_if"
+    ),
+    "serdes": "DefaultSerDes ExtendedTypeSerDes JsonSerDes PassThroughSerDes SerDes SerDesContext",
+    "summaries": "map_summary parallel_summary",
+    "waits": (
+        "ExponentialWait FixedWait LinearWait WaitForConditionConfig WaitForConditionDecision "
+        "WaitStrategyConfig create_wait_strategy"
+    ),
+    "wire.names": "OperationStatus OperationSubType OperationType",
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

@@ -76,7 +76,7 @@ def check_logger(logger: Any) -> Any:
     if missing:
         raise ValidationError(
             f"{logger!r} is no logger: it has no {', '.join(f'{name}()' for name in missing)}. Pass a logging.Logger "
-            "or anything with debug, info, warning, error and exception; simple_logger(function) makes one of a function"
+            "or anything with debug, info, warning, error and exception; simple_logger(f) makes one of a function"
         )
     return logger
 

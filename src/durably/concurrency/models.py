@@ -267,5 +267,6 @@ class BatchResult(Value, Generic[R_co]):
             raise BatchCompletionError(self.completion_reason)
 
 
-publish("durably", __all__, globals())
+publish("durably", ["CompletionReason", "BatchItem", "BatchResult", "BatchCompletionError"], globals())
+publish("durably.concurrency", ["ErrorObject"], globals())
 register_operation_error(BatchCompletionError)

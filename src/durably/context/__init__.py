@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .asynchronous import AsyncCallback, AsyncDurableContext
-from .base import StepContext, WaitForCallbackContext
-from .decorators import durable_step, durable_wait_for_callback, durable_with_child_context
+from .base import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
+from .decorators import durable_parallel_branch, durable_step, durable_wait_for_callback, durable_with_child_context
 from .synchronous import Callback, DurableContext
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "DurableContext",
     "StepContext",
     "WaitForCallbackContext",
+    "WaitForConditionCheckContext",
+    "durable_parallel_branch",
     "durable_step",
     "durable_wait_for_callback",
     "durable_with_child_context",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from durably.engine.operation import Op
 from durably.serdes import MISSING
 
-from .base import Protocol, StepContext, WaitForCallbackContext
+from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .batches import BatchOperations, MapFunction
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from durably.engine.async_run import AsyncRun
     from durably.serdes import Codec
+    from durably.waits import WaitForConditionConfig
 
 __all__ = ["AsyncCallback", "AsyncDurableContext"]
 
@@ -218,6 +219,18 @@ class AsyncDurableContext(BatchOperations):
     ) -> Coroutine[Any, Any, Any]:
         """Run ``func(child_context)`` as one operation. See :meth:`DurableContext.run_in_child_context`."""
         coroutine: Coroutine[Any, Any, Any] = self._run_in_child_context(func, name, config, result_type)
+        return coroutine
+
+    def wait_for_condition(
+        self,
+        check: Callable[[T, WaitForConditionCheckContext], T | Awaitable[T]],
+        config: WaitForConditionConfig[T],
+        name: str | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]:
+        """Check again and again until the state will do. See :meth:`DurableContext.wait_for_condition`."""
+        coroutine: Coroutine[Any, Any, T] = self._wait_for_condition(check, config, name, result_type)
         return coroutine
 
     @overload

@@ -28,6 +28,7 @@ from durably.engine.scope import CURRENT, Scope, refuse_use
 from durably.engine.step import step
 from durably.engine.wait import wait
 from durably.engine.wait_for_callback import callback_failure, wait_for_callback
+from durably.engine.wait_for_condition import wait_for_condition
 from durably.exceptions import ChildContextError, ValidationError
 from durably.serdes import MISSING, SerDesCodec, SerDesContext, codec_for, json_codec_for, return_annotation
 from durably.wire.limits import FUNCTION_NAME_PATTERN, MAX_NAME_LENGTH, MAX_WAIT_SECONDS, NAME_PATTERN
@@ -40,8 +41,16 @@ if TYPE_CHECKING:
     from durably.engine.run import Run
     from durably.logger import DurableLogger
     from durably.serdes import Codec, SerDes
+    from durably.waits import WaitForConditionConfig
 
-__all__ = ["ContextBase", "StepContext", "WaitForCallbackContext", "check_callable", "check_name"]
+__all__ = [
+    "ContextBase",
+    "StepContext",
+    "WaitForCallbackContext",
+    "WaitForConditionCheckContext",
+    "check_callable",
+    "check_name",
+]
 
 Protocol = Generator[Request, Any, Any]
 
@@ -97,6 +106,12 @@ class WaitForCallbackContext(StepContext):
     __slots__ = ()
 
 
+class WaitForConditionCheckContext(StepContext):
+    """What the check of wait_for_condition receives besides the state; ``attempt`` counts checks, from 1."""
+
+    __slots__ = ()
+
+
 class ContextBase:
     """Operations, without the waiting. Users see :class:`DurableContext` and :class:`AsyncDurableContext`."""
 
@@ -132,7 +147,7 @@ class ContextBase:
         scope = CURRENT.get()
         if scope is None or scope.run is not self.run:
             scope = self.scope
-        return scope is not None and scope.replaying
+        return scope is not None and scope.replays
 
     @property
     def logger(self) -> DurableLogger:
@@ -205,6 +220,18 @@ class ContextBase:
         op = self._op("STEP", config.sub_type or "Step", name or getattr(func, "_original_name", None))
         codec = _codec(config.serdes, _annotation(func, result_type, config.result_type), op)
         return self._drive(step(op, func, config, codec, StepContext), op)
+
+    def _wait_for_condition(
+        self, check: Callable[..., Any], config: WaitForConditionConfig[Any], name: str | None, result_type: Any
+    ) -> Any:
+        check_callable(check, "wait_for_condition", "the check, called with the state and a context")
+        if config is None:
+            raise ValidationError(
+                "wait_for_condition() needs a WaitForConditionConfig: at least a strategy and a state"
+            )
+        op = self._op("STEP", "WaitForCondition", name or getattr(check, "_original_name", None))
+        codec = _codec(config.serdes, _annotation(check, result_type), op)
+        return self._drive(wait_for_condition(op, check, config, codec, WaitForConditionCheckContext), op)
 
     def _wait(self, duration: Duration | timedelta, name: str | None) -> Any:
         seconds = as_seconds(duration, "duration")

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from durably.config import ParallelBranch
+
 from .asynchronous import AsyncDurableContext
 from .base import StepContext, WaitForCallbackContext
 from .synchronous import DurableContext
 
-__all__ = ["durable_step", "durable_wait_for_callback", "durable_with_child_context"]
+__all__ = ["durable_parallel_branch", "durable_step", "durable_wait_for_callback", "durable_with_child_context"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +51,22 @@ def _binder(func: Callable[..., Any]) -> Callable[..., Any]:
 def durable_step(func: Callable[Concatenate[StepContext, P], T]) -> Callable[P, Callable[[StepContext], T]]:
     """Make ``func(step_context, ...)`` a step: ``ctx.step(func(...))`` runs it under its own name."""
     return _binder(func)
+
+
+def durable_parallel_branch(
+    name: str | None = None,
+) -> Callable[[Callable[Concatenate[C, P], T]], Callable[P, ParallelBranch[T]]]:
+    """Make ``func(child_context, ...)`` a branch: ``ctx.parallel([func(...), ...])``, named ``name`` if given."""
+
+    def decorate(func: Callable[Concatenate[C, P], T]) -> Callable[P, ParallelBranch[T]]:
+        bind_arguments = _binder(func)
+
+        def make_branch(*args: P.args, **kwargs: P.kwargs) -> ParallelBranch[T]:
+            return ParallelBranch(bind_arguments(*args, **kwargs), name)
+
+        return update_wrapper(make_branch, func)
+
+    return decorate
 
 
 def durable_with_child_context(func: Callable[Concatenate[C, P], T]) -> Callable[P, Callable[[C], T]]:

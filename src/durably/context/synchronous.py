@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from durably.engine.operation import Op
 from durably.serdes import MISSING
 
-from .base import Protocol, StepContext, WaitForCallbackContext
+from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .batches import BatchOperations, MapFunction
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from durably.engine.sync_run import SyncRun
     from durably.serdes import Codec
+    from durably.waits import WaitForConditionConfig
 
 __all__ = ["Callback", "DurableContext"]
 
@@ -195,6 +196,22 @@ class DurableContext(BatchOperations):
         """
         result: T = self._run_in_child_context(func, name, config, result_type)
         return result
+
+    def wait_for_condition(
+        self,
+        check: Callable[[T, WaitForConditionCheckContext], T],
+        config: WaitForConditionConfig[T],
+        name: str | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> T:
+        """Call ``check(state, context)`` again and again until the config's strategy says that its state will do.
+
+        Between checks the execution is suspended. Raises WaitForConditionError when the check or the strategy failed,
+        or the timeout passed.
+        """
+        state: T = self._wait_for_condition(check, config, name, result_type)
+        return state
 
     def map(
         self,

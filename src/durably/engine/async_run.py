@@ -129,8 +129,9 @@ class AsyncRun(Run):
         try:
             if body.timeout is None:
                 return await _run_body(body)
+            limit = asyncio.timeout(body.timeout)
             try:
-                async with asyncio.timeout(body.timeout) as limit:
+                async with limit:
                     return await _run_body(body)
             except TimeoutError:
                 if not limit.expired():

@@ -95,6 +95,7 @@ async def invoke_async(function: Function, event: Any, lambda_context: Any, clie
     except ApiError as error:
         return state_failure(error)
     run = AsyncRun(envelope.arn, envelope.token, operations, transport, lambda_context)
+    run.updated = frozenset(envelope.updated)
     output = await _run_async(function, run)
     return output if run.verdict is None else from_verdict(run.verdict)
 

@@ -24,7 +24,7 @@ def is_terminal(record: Operation) -> bool:
 class Op:
     """The identity of one call. ``parent_id`` is the nearest context that has a record."""
 
-    __slots__ = ("id", "name", "parent_id", "resumed", "run", "scope", "sub_type", "type")
+    __slots__ = ("created", "id", "name", "parent_id", "resumed", "run", "scope", "sub_type", "type")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Op:
         self.name = name
         self.parent_id = parent_id
         self.resumed = False
+        self.created = False
 
     def begin(self) -> Operation | None:
         """The record that this call meets, checked against it (law R3); None for a new operation.
@@ -55,6 +56,7 @@ class Op:
         scope = self.scope
         if record is None:
             scope.replaying = False
+            self.run.went_on = True
             return None
         if (
             record["Type"] != self.type
@@ -66,15 +68,34 @@ class Op:
         if scope.replaying and record["Status"] not in TERMINAL_STATUSES:
             if self.type == "STEP":
                 scope.replaying = False
+                self.run.went_on = True
             else:
                 self.resumed = True
         return record
 
     def end(self) -> None:
         """The call is over; called only while the scope is replaying."""
-        scope = self.scope
-        if self.resumed or scope.peek_id() not in self.run.ops:
+        scope, run = self.scope, self.run
+        if (self.resumed or scope.peek_id() not in run.ops) and (not run.is_async or self._is_news()):
             scope.replaying = False
+
+    def _is_news(self) -> bool:
+        """Whether the program has not gone on from here before.
+
+        That no operation follows in this scope does not say so where tasks are: this one may have come to its end long
+        ago, or go on in tasks of its own. But what is new to this invocation is known by its id.
+        """
+        run = self.run
+        if not self.resumed:
+            if not run.updated:  # the last invocation was cut off
+                return not self.scope.is_task
+            if self.type == "CALLBACK" and not self.created:  # its answer is what may be new
+                self.created = True
+                return False
+            if self.id not in run.updated:
+                return False
+        run.went_on = True
+        return True
 
     def record(self) -> Operation | None:
         """The record as it is now."""

@@ -33,6 +33,10 @@ class Run:
         arn: of the durable execution.
         token: the invocation's first checkpoint token.
         operations: everything recorded so far, EXECUTION included.
+
+    Attributes:
+        updated: ids of the operations that have changed since the last invocation.
+        went_on: something has happened that no earlier invocation has seen.
     """
 
     is_async = False
@@ -46,6 +50,8 @@ class Run:
         self.logger: Any = None
         self.verdict: Verdict | None = None
         self.returned = False
+        self.updated: frozenset[str] = frozenset()
+        self.went_on = False
         self.execution: Operation | None = next((o for o in operations if o["Type"] == "EXECUTION"), None)
 
     # ---- what protocols use ------------------------------------------------------------------------------

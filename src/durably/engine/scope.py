@@ -48,6 +48,7 @@ class Scope:
         "branch",
         "count",
         "disorder",
+        "is_task",
         "owner",
         "prefix",
         "replaying",
@@ -78,6 +79,7 @@ class Scope:
         self.count = 0
         self.spawned = 0
         self.disorder: str | None = None
+        self.is_task = False
         self._peeked: str | None = None
 
     def take_id(self) -> str:
@@ -104,7 +106,18 @@ class Scope:
             number = self.spawned
         prefix = f"{self.prefix}-t{number}" if self.prefix else f"t{number}"
         where = f"task {number} of {self.where}"
-        return Scope(self.run, self.owner, prefix, where, replaying=self.replaying, like=self)
+        scope = Scope(self.run, self.owner, prefix, where, replaying=self.replays, like=self)
+        scope.is_task = True
+        return scope
+
+    @property
+    def replays(self) -> bool:
+        """Whether the code runs over what has run before, as far as that can be told.
+
+        Recorded completions reach tasks in recorded order (law R9): once one of them has met something new, so have
+        all that wait for each other.
+        """
+        return self.replaying and not (self.run.went_on and (self.is_task or self.spawned))
 
 
 CURRENT: ContextVar[Scope | None] = ContextVar("durably_scope", default=None)
