@@ -143,11 +143,11 @@ class WaitForConditionConfig(Value, Generic[T]):
         timeout: DurationLike | None = None,
         result_type: Any = None,
     ) -> None:
+        if isinstance(wait_strategy, WaitStrategyConfig):
+            raise ValidationError("wait_strategy is a WaitStrategyConfig: pass create_wait_strategy(config)")
         check_required(wait_strategy, "wait_strategy", "ExponentialWait(until=lambda state: state.done)")
         if isinstance(wait_strategy, type):
             raise ValidationError(f"wait_strategy is the class {wait_strategy.__name__}: pass an instance of it")
-        if isinstance(wait_strategy, WaitStrategyConfig):
-            raise ValidationError("wait_strategy is a WaitStrategyConfig: pass create_wait_strategy(config)")
         check_serdes(serdes, "serdes")
         if timeout is not None:
             timeout = as_duration(timeout, "timeout", minimum=1)
