@@ -80,7 +80,7 @@ def test_service_does_not_know_its_workers() -> None:
         assert not [name for _, name in imported(path) if name.split(".")[0] == "workers"], path
 
 
-# ---- time and chance -------------------------------------------------------------------------------------------------
+# ---- time and chance ------------------------------------------------------------------------------------
 
 CLOCKS = {"engine/clock.py", "service/clock.py", "client/clock.py", "_random.py"}
 """Where time and chance are let in."""
@@ -118,7 +118,7 @@ def test_time_and_chance_are_injected(path: Path) -> None:
                 assert (node.module, alias.name) not in FORBIDDEN, f"{where}: ask the injected clock or ids"
 
 
-# ---- every module ------------------------------------------------------------------------------------------------------
+# ---- every module ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)

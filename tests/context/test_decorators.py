@@ -152,7 +152,7 @@ def test_arguments_are_bound_when_the_step_is_made() -> None:
     assert Recorder().invoke(handler) == [0, 1, 2]
 
 
-# ---- the handler ------------------------------------------------------------------------------------------------------
+# ---- the handler ----------------------------------------------------------------------------------------
 
 
 def test_input_and_output_follow_the_annotations() -> None:

@@ -380,9 +380,7 @@ def run(handler: Callable[..., Any], input: Any = None, **options: Any) -> World
 
 def identities(world: World) -> set[tuple[str, str | None, str, str | None]]:
     """What law R2 promises to be the same on every schedule."""
-    return {
-        (op_id, view.get("Name"), view["Type"], view.get("ParentId")) for op_id, view in world.operations.items()
-    }
+    return {(op_id, view.get("Name"), view["Type"], view.get("ParentId")) for op_id, view in world.operations.items()}
 
 
 class Flavour:

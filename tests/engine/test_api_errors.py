@@ -194,7 +194,9 @@ def test_errors_while_the_state_is_read(flavour: Flavour, failure, page) -> None
         assert failure.message in world.error["errorMessage"]
 
 
-@pytest.mark.parametrize("answer", [{}, {"CheckpointToken": "x"}, None, {"CheckpointToken": "x", "NewExecutionState": {}}])
+@pytest.mark.parametrize(
+    "answer", [{}, {"CheckpointToken": "x"}, None, {"CheckpointToken": "x", "NewExecutionState": {}}]
+)
 def test_an_answer_that_is_none_is_raised(flavour: Flavour, answer) -> None:
     """A client that answers with something else must not leave the handler hanging."""
     world = flavour.world(steps(flavour, lambda: world))
@@ -208,7 +210,14 @@ def test_an_answer_that_is_none_is_raised(flavour: Flavour, answer) -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [None, [], "text", {}, {"DurableExecutionArn": "x"}, {"DurableExecutionArn": "x", "CheckpointToken": "t", "InitialExecutionState": {"Operations": [{}]}}],
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"DurableExecutionArn": "x"},
+        {"DurableExecutionArn": "x", "CheckpointToken": "t", "InitialExecutionState": {"Operations": [{}]}},
+    ],
 )
 def test_an_event_that_does_not_start_a_durable_invocation(flavour: Flavour, event) -> None:
     def handler(event, ctx):

@@ -69,7 +69,9 @@ def test_five_deep_with_suspensions_at_every_level(flavour: Flavour) -> None:
             def child(inner):
                 yield inner.step(flavour(lambda step: world.effects.append(f"in {n}")), name=f"in {n}")
                 yield inner.wait(Duration.from_seconds(1))
-                below = (yield inner.run_in_child_context(flavour(level(n + 1)), name=f"level {n + 1}")) if n < 5 else []
+                below = (
+                    (yield inner.run_in_child_context(flavour(level(n + 1)), name=f"level {n + 1}")) if n < 5 else []
+                )
                 yield inner.step(flavour(lambda step: world.effects.append(f"out {n}")), name=f"out {n}")
                 return [n, *below]
 
@@ -191,7 +193,7 @@ def test_an_execution_error_ends_everything(flavour: Flavour) -> None:
     assert flavour.run(handler).error["errorMessage"] == "over"
 
 
-# ---- large results ------------------------------------------------------------------------------------------------
+# ---- large results --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("summary", [False, True])
@@ -239,7 +241,7 @@ def test_a_rebuilt_child_that_fails_now_is_not_recorded_again(flavour: Flavour) 
     assert world.named("child")["Status"] == "SUCCEEDED"
 
 
-# ---- virtual ---------------------------------------------------------------------------------------------------------
+# ---- virtual --------------------------------------------------------------------------------------------
 
 
 def test_a_virtual_child_has_no_record_of_its_own(flavour: Flavour) -> None:
@@ -304,7 +306,9 @@ def test_a_summary_must_be_text(flavour: Flavour, summary: object) -> None:
         except ChildContextError as error:
             return str(error)
 
-    assert flavour.run(handler).value == (None if summary == "text" else "summary_generator returned int 5; it must return a str")
+    assert flavour.run(handler).value == (
+        None if summary == "text" else "summary_generator returned int 5; it must return a str"
+    )
 
 
 @pytest.mark.parametrize("where", ["handler", "child", "step"])

@@ -212,7 +212,7 @@ STORIES = {
 }
 
 
-# ---- concurrent ones, of the async world ------------------------------------------------------------------------------
+# ---- concurrent ones, of the async world ----------------------------------------------------------------
 
 
 async def gathered(story, event, ctx):
@@ -276,7 +276,7 @@ async def raced(story, event, ctx):
 CONCURRENT = {one.__name__: one for one in [gathered, grouped_children, pipelined, raced]}
 
 
-# ---- exploring ------------------------------------------------------------------------------------------------------
+# ---- exploring ------------------------------------------------------------------------------------------
 
 
 def play(source: Any, flavour: Flavour, fault_at: set[tuple[int, str]], failure: type[BaseException]) -> World:

@@ -69,7 +69,9 @@ def test_every_bad_end_without_an_error_gets_a_message(flavour: Flavour, status:
             return str(error)
 
     def edit(call, answer):
-        operations = [dict(one, Status=status, ChainedInvokeDetails={}) for one in answer["NewExecutionState"]["Operations"]]
+        operations = [
+            dict(one, Status=status, ChainedInvokeDetails={}) for one in answer["NewExecutionState"]["Operations"]
+        ]
         return {**answer, "NewExecutionState": {"Operations": operations}}
 
     world = flavour.world(handler, functions={"double": double})
@@ -81,7 +83,9 @@ def test_every_bad_end_without_an_error_gets_a_message(flavour: Flavour, status:
 
 def test_tenant_and_typed_result(flavour: Flavour) -> None:
     def handler(event, ctx):
-        value = yield ctx.invoke("double", (1,), config=InvokeConfig(tenant_id="acme"), result_type=dict[str, tuple[int, ...]])
+        value = yield ctx.invoke(
+            "double", (1,), config=InvokeConfig(tenant_id="acme"), result_type=dict[str, tuple[int, ...]]
+        )
         return type(value["doubled"]).__name__
 
     world = flavour.run(handler, functions={"double": double})

@@ -18,7 +18,9 @@ THOROUGH = settings(QUICK, max_examples=1500)
 SEEDS = st.integers(0, 2**32)
 
 
-def execute(program: Program, seed: int, *, crashes: bool = False, drift: bool = True) -> tuple[World, list[dict[str, list[Any]]]]:
+def execute(
+    program: Program, seed: int, *, crashes: bool = False, drift: bool = True
+) -> tuple[World, list[dict[str, list[Any]]]]:
     """One execution under a seeded schedule: speeds of bodies and calls, the passing of time, kills."""
     dice = random.Random(seed)
     logs: list[dict[str, list[Any]]] = []

@@ -35,7 +35,7 @@ def retries(count: int, seconds: int = 5) -> StepConfig:
     return StepConfig(retry_strategy=strategy)
 
 
-# ---- success and replay --------------------------------------------------------------------------------------
+# ---- success and replay ---------------------------------------------------------------------------------
 
 
 def test_a_quick_step_costs_one_call(flavour: Flavour) -> None:
@@ -123,7 +123,7 @@ def test_a_step_started_and_cut_off_runs_again_without_another_start(flavour: Fl
 
                 world.effects.append(("ran", step.attempt))
                 if len(world.effects) == 1:
-                    while not world.operations:
+                    while not world.operations:  # noqa: ASYNC110 - turns of the loop, not time
                         await asyncio.sleep(0)
                     world.kill()
                 return "done"
@@ -144,7 +144,7 @@ def wait_until(true) -> None:
         event.wait(0.001)
 
 
-# ---- at most once ---------------------------------------------------------------------------------------------
+# ---- at most once ---------------------------------------------------------------------------------------
 
 
 def test_an_at_most_once_step_records_its_start_first(flavour: Flavour) -> None:
@@ -208,7 +208,7 @@ def test_an_interrupted_at_most_once_step_runs_again_if_its_strategy_says_so(fla
     assert [batch[0][1] for batch in world.batches] == ["START", "RETRY", "START", "SUCCEED"]
 
 
-# ---- retries ----------------------------------------------------------------------------------------------------
+# ---- retries --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2, 3])
@@ -343,7 +343,7 @@ def test_an_uncaught_step_error_fails_the_execution_under_its_own_name(flavour: 
     assert world.named("a")["StepDetails"]["Error"]["ErrorType"] == "ValueError"
 
 
-# ---- what cannot be recorded -------------------------------------------------------------------------------------
+# ---- what cannot be recorded ----------------------------------------------------------------------------
 
 
 def test_an_unserializable_result_fails_the_step_at_once(flavour: Flavour) -> None:
@@ -424,7 +424,7 @@ def test_a_retryable_serdes_error_tries_the_invocation_again(flavour: Flavour) -
     assert [type(one) for one in world.outputs] == [RetryableSerDesError, RetryableSerDesError, dict]
 
 
-# ---- how a body is called -----------------------------------------------------------------------------------------
+# ---- how a body is called -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("coroutine", [False, True])

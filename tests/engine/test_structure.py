@@ -169,7 +169,7 @@ def test_ids_do_not_depend_on_timing(structure) -> None:
     for turns in (0, 1, 7):
 
         async def handler(event, ctx):
-            return await structure(ctx, world)
+            return await structure(ctx, world)  # noqa: B023 - it runs in this turn of the loop
 
         world = World(handler)
         world.link.turns = lambda turns=turns: turns
@@ -216,7 +216,7 @@ def test_operations_take_their_ids_when_they_are_called() -> None:
     assert world.named("first")["Id"] == operation_id(None, 1)
 
 
-# ---- what has no order -----------------------------------------------------------------------------------------------
+# ---- what has no order ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [set, iter], ids=["set", "iterator"])
@@ -262,7 +262,7 @@ def test_as_completed_over_a_set_of_tasks_is_fine() -> None:
     assert world.value == expected(*LABELS)
 
 
-# ---- the order of completions (R9) ---------------------------------------------------------------------------------------
+# ---- the order of completions (R9) ----------------------------------------------------------------------
 
 
 def racing(order):
@@ -337,7 +337,7 @@ def test_callbacks_and_shared_state_see_the_same_order(order) -> None:
         await asyncio.gather(*[keep(step) for step in steps])
         return log
 
-    world, seen = racing(order)(observe)
+    _, seen = racing(order)(observe)
     assert seen == [[order[0], "then", order[1], "then", order[2], "then"]] * 3
 
 
@@ -482,7 +482,7 @@ def test_completions_of_one_answer_are_seen_one_at_a_time() -> None:
     assert logs[0] == logs[1] == ["a", "a0", "a1", "a2", "b", "b0", "b1", "b2", "c", "c0", "c1", "c2"]
 
 
-# ---- the life of tasks and loops -----------------------------------------------------------------------------------------
+# ---- the life of tasks and loops ------------------------------------------------------------------------
 
 
 def test_no_task_of_a_finished_invocation_is_alive_in_the_next() -> None:

@@ -43,7 +43,7 @@ async def suspend_async(ctx) -> None:
     await (await ctx.create_callback(name="never")).result()
 
 
-# ---- sync -----------------------------------------------------------------------------------------------------------
+# ---- sync -----------------------------------------------------------------------------------------------
 
 
 def test_sync_except_exception() -> None:
@@ -148,7 +148,7 @@ def test_sync_suspended_in_a_callback_for_another_thread_of_control() -> None:
     Stuck(handler).check()
 
 
-# ---- async ------------------------------------------------------------------------------------------------------------
+# ---- async ----------------------------------------------------------------------------------------------
 
 
 def swallow_directly(kind):
@@ -405,7 +405,7 @@ def test_a_handler_that_resists_its_end_for_a_while() -> None:
     Stuck(handler).check()
 
 
-# ---- what is waited for before suspending -------------------------------------------------------------------------------
+# ---- what is waited for before suspending ---------------------------------------------------------------
 
 
 def test_a_step_that_runs_while_a_sibling_suspends_finishes_and_is_recorded_once() -> None:
@@ -551,7 +551,7 @@ def test_a_step_that_is_due_while_a_sibling_runs_goes_on_in_the_same_invocation(
             return "waited"
 
         async def time_passes():
-            while not world.operations:
+            while not world.operations:  # noqa: ASYNC110 - turns of the loop, not time
                 await asyncio.sleep(0)
             world.clock.advance(6_000)
 

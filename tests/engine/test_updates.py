@@ -90,7 +90,7 @@ def test_tokens_form_a_chain(flavour: Flavour) -> None:
     assert len(set(tokens)) == 5
 
 
-# ---- when a START travels ----------------------------------------------------------------------------------------
+# ---- when a START travels -------------------------------------------------------------------------------
 
 
 def test_the_start_of_a_slow_step_travels_while_its_body_runs(flavour: Flavour) -> None:
@@ -98,7 +98,7 @@ def test_the_start_of_a_slow_step_travels_while_its_body_runs(flavour: Flavour) 
         if flavour.is_async:
 
             async def body(step):
-                while not world.operations:
+                while not world.operations:  # noqa: ASYNC110 - turns of the loop, not time
                     await asyncio.sleep(0)
                 return [view["Status"] for view in world.operations.values()]
 
@@ -161,7 +161,7 @@ def test_what_must_be_durable_is_acknowledged_before_the_program_goes_on(flavour
     ]
 
 
-# ---- how calls are cut ---------------------------------------------------------------------------------------------
+# ---- how calls are cut ----------------------------------------------------------------------------------
 
 
 def test_concurrent_updates_share_a_call() -> None:
@@ -250,7 +250,7 @@ def test_one_update_of_an_operation_a_call_but_for_start_and_completion(flavour:
             assert len(same) == 1 or (len(same) == 2 and same[0] == "START")
 
 
-# ---- the end ---------------------------------------------------------------------------------------------------------
+# ---- the end --------------------------------------------------------------------------------------------
 
 
 LIMIT = 6 * 1024 * 1024 - 50
@@ -269,7 +269,12 @@ def test_a_result_too_large_to_answer_is_checkpointed(flavour: Flavour, size: in
     else:
         assert world.outputs == [{"Status": "SUCCEEDED", "Result": ""}]
         (update,) = world.link.calls[-1].updates
-        assert {**update, "Id": "", "Payload": ""} == {"Id": "", "Type": "EXECUTION", "Action": "SUCCEED", "Payload": ""}
+        assert {**update, "Id": "", "Payload": ""} == {
+            "Id": "",
+            "Type": "EXECUTION",
+            "Action": "SUCCEED",
+            "Payload": "",
+        }
         assert update["Id"].startswith("execution-result-")
         assert int(update["Id"].rsplit("-", 1)[1]) > 1_700_000_000_000
 
@@ -299,7 +304,7 @@ def test_updates_nobody_waited_for_are_sent_before_the_answer(flavour: Flavour) 
     assert world.batches[0] == [("CONTEXT", "START", "child"), ("CALLBACK", "START", "cb")]
 
 
-# ---- reading the state -----------------------------------------------------------------------------------------------
+# ---- reading the state ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 7])
@@ -308,7 +313,7 @@ def test_the_state_comes_in_pages(flavour: Flavour, page: int) -> None:
 
     def handler(event, ctx):
         for n in range(8):
-            yield ctx.step(flavour(lambda step: world.effects.append(n)), name=f"s{n}")
+            yield ctx.step(flavour(lambda step, n=n: world.effects.append(n)), name=f"s{n}")
         yield ctx.wait(Duration.from_seconds(1))
         return event
 
@@ -342,5 +347,3 @@ def test_an_answer_comes_in_pages(flavour: Flavour) -> None:
     assert world.value == ["y"] * 5
     assert world.invocations == 1
     assert [call.kind for call in world.link.calls].count("get_state") >= 2
-
-

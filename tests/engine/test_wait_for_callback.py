@@ -59,7 +59,9 @@ def test_the_submitter_is_retried_with_the_same_callback_id(flavour: Flavour) ->
 
     answers: dict[str, Answer] = {}
     world = flavour.world(handler, callbacks=answers)
-    world.between = lambda: answers.update({"approval create callback id": Answer("yes")}) if len(world.effects) > 1 else None
+    world.between = lambda: (
+        answers.update({"approval create callback id": Answer("yes")}) if len(world.effects) > 1 else None
+    )
     world.run()
     assert world.value == "yes"
     assert [attempt for _, attempt in world.effects] == [1, 2, 3]

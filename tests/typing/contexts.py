@@ -1,0 +1,182 @@
+"""What type checkers infer of programs, sync and async. Checked by mypy and pyright, never run.
+
+A line with ``type: ignore`` is wrong on purpose: that it is rejected is checked too, since an ignore that is not needed
+is an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, assert_type
+
+from durably import (
+    AsyncCallback,
+    AsyncDurableContext,
+    Callback,
+    ChildConfig,
+    DurableContext,
+    DurableFunction,
+    Duration,
+    InvokeConfig,
+    JsonSerDes,
+    StepContext,
+    WaitForCallbackContext,
+    durable_execution,
+    durable_step,
+    durable_wait_for_callback,
+    durable_with_child_context,
+)
+
+
+@dataclass
+class Order:
+    id: str
+    total: Decimal
+
+
+@dataclass
+class Receipt:
+    order: str
+
+
+# ---- steps -----------------------------------------------------------------------------------------------------
+
+
+@durable_step
+def charge(step: StepContext, order: str, amount: Decimal = Decimal(1)) -> Receipt:
+    return Receipt(f"{order} {amount} {step.attempt} {step.name}")
+
+
+@durable_step
+async def charge_async(step: StepContext, order: str) -> Receipt:
+    step.logger.info("charging %s", order)
+    return Receipt(order)
+
+
+@durable_with_child_context
+def handle(ctx: DurableContext, order: Order) -> int:
+    ctx.step(charge(order.id))
+    return 1
+
+
+@durable_with_child_context
+async def handle_async(ctx: AsyncDurableContext, order: Order) -> int:
+    await ctx.step(charge_async(order.id))
+    return 1
+
+
+@durable_wait_for_callback
+def ask(callback_id: str, context: WaitForCallbackContext, who: str) -> None: ...
+
+
+def read(step: StepContext) -> dict[str, int]:
+    return {"attempt": step.attempt}
+
+
+async def read_async(step: StepContext) -> dict[str, int]:
+    return {"attempt": step.attempt}
+
+
+def child(ctx: DurableContext) -> tuple[int, str]:
+    return 1, str(ctx.is_replaying())
+
+
+async def child_async(ctx: AsyncDurableContext) -> tuple[int, str]:
+    return 1, ctx.execution_arn
+
+
+# ---- sync -------------------------------------------------------------------------------------------------------
+
+
+@durable_execution
+def process(order: Order, ctx: DurableContext) -> Receipt:
+    assert_type(ctx.step(charge(order.id)), Receipt)
+    assert_type(ctx.step(charge(order.id, amount=order.total), name="charge"), Receipt)
+    assert_type(ctx.step(read), dict[str, int])
+    assert_type(ctx.step(lambda step: step.attempt), int)
+    ctx.wait(timedelta(days=1), name="cooling off")
+    ctx.wait(Duration.from_hours(1))
+    assert_type(ctx.create_callback("a"), Callback[Any])
+    callback = ctx.create_callback("a", result_type=Order)
+    assert_type(callback, Callback[Order])
+    assert_type(callback.result(), Order)
+    assert_type(callback.callback_id, str)
+    assert_type(ctx.wait_for_callback(ask("manager"), result_type=bool), bool)
+    assert_type(ctx.invoke("ship", {"id": 1}, result_type=Receipt), Receipt)
+    assert_type(ctx.run_in_child_context(child), tuple[int, str])
+    assert_type(ctx.run_in_child_context(handle(order), config=ChildConfig(is_virtual=True)), int)
+
+    charge(5)  # type: ignore[arg-type]
+    charge()  # type: ignore[call-arg]
+    ctx.step(charge("a", wrong=1))  # type: ignore[call-arg]
+    ctx.step(5)  # type: ignore[arg-type]
+    ctx.step(lambda: 1)  # type: ignore[misc, arg-type]
+    ctx.wait(5)  # type: ignore[arg-type]
+    ctx.wait("1h")  # type: ignore[arg-type]
+    ctx.step(read, config=ChildConfig())  # type: ignore[arg-type]
+    ctx.run_in_child_context(child_async)  # type: ignore[arg-type, unused-coroutine]
+    ctx.run_in_child_context(read)  # type: ignore[arg-type]
+    ctx.wait_for_callback(read)  # type: ignore[arg-type]
+    ctx.nonsense  # type: ignore[attr-defined]  # noqa: B018
+    text: str = ctx.step(read)  # type: ignore[assignment]
+    return Receipt(text)
+
+
+# ---- async ------------------------------------------------------------------------------------------------------
+
+
+@durable_execution
+async def process_async(order: Order, ctx: AsyncDurableContext) -> Receipt:
+    assert_type(await ctx.step(charge_async(order.id)), Receipt)
+    assert_type(await ctx.step(charge(order.id)), Receipt)
+    assert_type(await ctx.step(read_async), dict[str, int])
+    assert_type(await ctx.step(lambda step: step.attempt), int)
+    await ctx.wait(timedelta(days=1), name="cooling off")
+    callback = await ctx.create_callback("a", result_type=Order)
+    assert_type(callback, AsyncCallback[Order])
+    assert_type(await callback.result(), Order)
+    assert_type(await ctx.wait_for_callback(ask("manager"), result_type=bool), bool)
+    assert_type(await ctx.invoke("ship", {"id": 1}, result_type=Receipt), Receipt)
+    config: InvokeConfig[int, Order] = InvokeConfig(serdes_result=JsonSerDes())
+    assert_type(await ctx.invoke("ship", 1, config=config), Order)
+    assert_type(await ctx.run_in_child_context(child_async), tuple[int, str])
+    assert_type(await ctx.run_in_child_context(handle_async(order)), int)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(ctx.step(charge_async("a")))
+    assert_type(task.result(), Receipt)
+
+    await ctx.wait(5)  # type: ignore[arg-type]
+    await ctx.run_in_child_context(child)  # type: ignore[arg-type]
+    await ctx.step(charge_async)  # type: ignore[arg-type]
+    text: str = await ctx.step(read_async)  # type: ignore[arg-type]
+    return Receipt(text)
+
+
+# ---- handlers -----------------------------------------------------------------------------------------------------
+
+assert_type(process, DurableFunction[Order, Receipt])
+assert_type(process_async, DurableFunction[Order, Receipt])
+
+
+@durable_execution(retention_days=7, execution_timeout=timedelta(days=2))
+def with_options(order: Order, ctx: DurableContext) -> Receipt:
+    return Receipt(order.id)
+
+
+@durable_execution  # type: ignore[arg-type]
+def too_few(order: Order) -> Receipt:
+    return Receipt(order.id)
+
+
+@durable_execution  # type: ignore[arg-type]
+def wrong_context(order: Order, ctx: int) -> Receipt:
+    return Receipt(order.id)
+
+
+@durable_step  # type: ignore[arg-type]
+def without_a_context() -> int:
+    return 1
