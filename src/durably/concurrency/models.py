@@ -136,7 +136,7 @@ class BatchItem(Value, Generic[R_co]):
             data["index"],
             BatchItemStatus(data["status"]),
             data.get("result"),
-            ErrorObject.from_dict(error) if error else None,
+            None if error is None else ErrorObject.from_dict(error),
             name=data.get("name"),
         )
 
