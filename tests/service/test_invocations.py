@@ -231,6 +231,22 @@ def test_a_function_that_cannot_be_started_never_fails_its_execution() -> None:
     world.service.close()
 
 
+def test_the_end_of_the_service_is_no_fault_of_the_function() -> None:
+    world = World(MemoryStore(), retry_initial_ms=250, retry_attempts=3)
+    run = world.start()
+    for _ in range(20):
+        world.reopen()
+        assert world.service.next_timer_ms() == world.clock.now_ms() + 250, "it is not slowed down"
+        world.advance(0.25)
+        run = world.next_run()
+    error = world.history(run.arn)[-1]["InvocationCompletedDetails"]["Error"]["Payload"]
+    assert error["ErrorType"] == "Runtime.ExitError"
+    assert error["ErrorMessage"].endswith("the service stopped while the function was running")
+    run.succeeds()
+    assert world.status(run.arn) == "SUCCEEDED"
+    world.service.close()
+
+
 def test_progress_renews_hope() -> None:
     world = World(MemoryStore(), retry_attempts=2)
     run = world.start()

@@ -63,11 +63,12 @@ class InvocationResult:
 
     ``kind``: ``returned`` (``payload`` is the JSON text it answered); ``raised`` (the function raised: a function
     error); ``crashed`` (its process ended, ErrorType ``Runtime.ExitError``); ``timed_out`` (killed at its deadline,
-    ErrorType ``Sandbox.Timedout``); ``unavailable`` (it was never started, e.g. the file does not import).
+    ErrorType ``Sandbox.Timedout``); ``unavailable`` (it was never started, e.g. the file does not import);
+    ``interrupted`` (the service ended while it ran; what the next one reports, never a worker).
     ``error`` is set for all but ``returned``. ``log`` is what the invocation wrote, for LogType Tail.
     """
 
-    kind: Literal["returned", "raised", "crashed", "timed_out", "unavailable"]
+    kind: Literal["returned", "raised", "crashed", "timed_out", "unavailable", "interrupted"]
     payload: str | None = None
     error: ErrorObject | None = None
     log: str = ""

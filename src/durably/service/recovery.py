@@ -14,10 +14,7 @@ __all__ = ["recovery_commands"]
 
 _CHUNK: Final = 500
 
-_GONE: Final = InvocationResult(
-    "unavailable",
-    error={"ErrorType": "Runtime.ExitError", "ErrorMessage": "the service stopped while the function was running"},
-)
+_GONE: Final = InvocationResult("interrupted")
 
 
 def recovery_commands(core: Core, dispatcher: Dispatcher) -> Iterator[list[Command]]:

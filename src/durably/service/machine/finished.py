@@ -25,6 +25,7 @@ _DEFAULT_ERRORS: Final[dict[str, tuple[str, str]]] = {
     "crashed": ("Runtime.ExitError", "Runtime exited before the function answered"),
     "timed_out": ("Sandbox.Timedout", "the function did not answer before its timeout"),
     "unavailable": ("Runtime.Unavailable", "the function could not be started"),
+    "interrupted": ("Runtime.ExitError", "the service stopped while the function was running"),
 }
 
 
@@ -56,23 +57,25 @@ def invocation_finished(ex: Execution, env: Env, request_id: str, result: Invoca
     if ex.outcome is not None:
         end(ex, env, ex.outcome)
     elif failure is not None:
-        _failed(ex, env, failure, blameless=result.kind == "unavailable")
+        _failed(ex, env, failure, result.kind)
     else:
         head.failures = head.blamed = 0
         _answered(ex, env, result.payload)
 
 
-def _failed(ex: Execution, env: Env, failure: ErrorObject, *, blameless: bool) -> None:
+def _failed(ex: Execution, env: Env, failure: ErrorObject, kind: str) -> None:
     """Try again later, as Lambda does, as long as there is hope.
 
-    ``blameless``: the function was not run, or not to its end, through no fault of its own (its file does not import
-    for the moment, the service was stopped). That slows the next try down, but never fails the execution.
+    A function that was not run (``unavailable``: its file does not import for the moment) is tried more and more
+    slowly, but that never fails the execution. One that was cut off by the service's own end (``interrupted``) runs
+    again soon, however often the service is stopped.
     """
     head, config = ex.head, env.config
     if head.progressed:
         head.failures = head.blamed = 0
-    head.failures += 1
-    head.blamed += not blameless
+    if kind != "interrupted":
+        head.failures += 1
+        head.blamed += kind != "unavailable"
     if head.blamed >= config.retry_attempts:
         end(ex, env, Outcome("FAILED", error=failure))
     elif head.pause is not None:
@@ -82,7 +85,7 @@ def _failed(ex: Execution, env: Env, failure: ErrorObject, *, blameless: bool) -
     elif head.revoked:
         invoke_if_due(ex, env)
     else:
-        delay = min(config.retry_initial_ms << min(head.failures - 1, 30), config.retry_cap_ms)
+        delay = min(config.retry_initial_ms << min(max(head.failures - 1, 0), 30), config.retry_cap_ms)
         head.retry_at = env.now + delay
         ex.arm(head.retry_at, "invocation")
 
