@@ -6,10 +6,7 @@ another such task. Then the verdict is out, and the tasks are cancelled, outermo
 cannot change the verdict (laws R6 and R7).
 
 While the handler has spawned no tasks a completion resumes its only task directly, and a recorded one does not
-even touch the loop. With tasks there are several observers, and the order of completions is part of what they see
-(``as_completed``, ``wait(FIRST_COMPLETED)``, a failing TaskGroup). Then completions are handed out one at a time,
-each after the consequences of the one before have run: recorded ones in recorded order, then new ones in the order
-of the service's answers, which is the order that the next replay will find (law R9).
+even touch the loop; with tasks, :mod:`durably.engine.delivery` keeps the order.
 """
 
 from __future__ import annotations
@@ -18,8 +15,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from heapq import heappop, heappush
-from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import ExecutionError
@@ -27,25 +22,23 @@ from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
+from .alarm import Alarm
+from .async_body import run_body
 from .async_group import AsyncGroup
-from .clock import now_ms
+from .delivery import Delivery, unsettled
 from .operation import describe, is_terminal
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
 from .run import Protocol, Run, state_of
 from .scope import CURRENT
-from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
 from .tasks import ParkFuture, waits_inside
-from .timeouts import timed_out
 
 if TYPE_CHECKING:
     from .branch import Branch
     from .transport import AsyncTransport
 
-__all__ = ["AsyncRun", "load_state"]
+__all__ = ["AsyncRun"]
 
-_SETTLE_TICKS = 16
-"""Turns of the loop granted to the consequences of a completion where other work keeps the loop from falling idle."""
 _CANCEL_ROUNDS = 8
 _CANCEL_PATIENCE = 5.0
 """Seconds a round for tasks that resist cancellation; never reached by tasks that do not."""
@@ -75,17 +68,8 @@ class AsyncRun(Run):
         self._quiet: asyncio.Future[None] | None = None
         self._flushes: deque[tuple[int, Flush, ParkFuture]] = deque()
         self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
-        self._refresh_due: int | None = None
-        self._refreshes = 0
-        self._refresh_timer: asyncio.TimerHandle | None = None
-        # order of completions
-        self._delivered: set[str] = set()
-        self._ranks: dict[str, int] | None = None
-        self._by_rank: list[str] = []
-        self._cursor = 0
-        self._turns: list[tuple[int, str, ParkFuture]] = []
-        self._arrivals: deque[ParkFuture] = deque()
-        self._pumping = False
+        self._alarm = Alarm(self.loop, self._outside, self._still_due, self._refresh)
+        self._delivery = Delivery(self.loop, self._soon, self._handed_out)
         self._checking = False
         self.spawn_batch: Any = None
 
@@ -127,16 +111,7 @@ class AsyncRun(Run):
         token = CURRENT.set(body.scope)
         self._steps += body.is_step
         try:
-            if body.timeout is None:
-                return await _run_body(body)
-            limit = asyncio.timeout(body.timeout)
-            try:
-                async with limit:
-                    return await _run_body(body)
-            except TimeoutError:
-                if not limit.expired():
-                    raise  # the body's own
-                raise timed_out(body) from None
+            return await run_body(body)
         finally:
             try:
                 CURRENT.reset(token)
@@ -164,7 +139,7 @@ class AsyncRun(Run):
         self._sender_due = False
         if self._sending or self.verdict is not None or not self.outbox.has_pending:
             return
-        if self._arrivals:
+        if self._delivery.has_arrivals:
             return  # what follows from completions that came together travels together; the pump calls again
         self._call_service(self.outbox.take())
 
@@ -243,21 +218,20 @@ class AsyncRun(Run):
         for operation in operations:
             op_id = operation["Id"]
             if op_id in flushed:
-                self._delivered.add(op_id)
+                self._delivery.delivered.add(op_id)
                 woken.append(flushed.pop(op_id)[1])
             for status, future in self._parks.pop(op_id, ()):
                 if operation["Status"] == status:
                     self._parks.setdefault(op_id, []).append((status, future))
                     continue
                 if is_terminal(operation):
-                    self._delivered.add(op_id)
+                    self._delivery.delivered.add(op_id)
                 woken.append(future)
         for op_id, (_, future) in flushed.items():
-            self._delivered.add(op_id)
+            self._delivery.delivered.add(op_id)
             woken.append(future)
         if self._tasks:
-            self._arrivals.extend(woken)
-            self._pump_soon()
+            self._delivery.arrive(woken)
         else:
             for future in woken:
                 if not future.done():
@@ -266,7 +240,7 @@ class AsyncRun(Run):
             self._send_soon()
         else:
             self._check_soon()
-        self._arm_refresh()
+        self._alarm.arm()
 
     async def _flush(self, flush: Flush) -> None:
         self.refuse_if_ended()
@@ -290,54 +264,23 @@ class AsyncRun(Run):
         future.branch = park.branch
         self._parks.setdefault(park.op_id, []).append((None if record is None else record["Status"], future))
         if park.due_ms is not None:
-            self._note_due(park.due_ms)
+            self._alarm.note(park.op_id, park.due_ms)
         self._check_soon()
         await future
 
-    def _note_due(self, due_ms: int) -> None:
-        """Something parked changes by itself at ``due_ms``; if steps still run then, ask the service for it."""
-        if self._refresh_due is None or due_ms < self._refresh_due:
-            self._refresh_due = due_ms
-            self._refreshes = 0
-            self._arm_refresh()
-
-    def _arm_refresh(self) -> None:
-        if self._refresh_timer is not None:
-            self._refresh_timer.cancel()
-            self._refresh_timer = None
-        dues = (
-            [
-                due
-                for op_id in self._parks
-                if (record := self.ops.get(op_id)) is not None and (due := _due(record)) is not None
-            ]
-            if self._refresh_due is not None
-            else []
-        )
-        self._refresh_due = min(dues, default=None)
-        if self._refresh_due is not None:
-            # A service whose clock is behind ours answers "not yet"; then ask again, ever more patiently.
-            delay = max(0.0, (self._refresh_due - now_ms()) / 1000) + (
-                0.05 * 2**self._refreshes if self._refreshes else 0
-            )
-            self._refresh_timer = self.loop.call_later(min(delay, 86_400), self._refresh, context=self._outside)
+    def _still_due(self, op_id: str, due_ms: int) -> bool:
+        record = self.ops.get(op_id)
+        return op_id in self._parks and record is not None and _due(record) == due_ms
 
     def _refresh(self) -> None:
-        self._refresh_timer = None
-        if self.verdict is not None:
-            return
-        self._refreshes = min(self._refreshes + 1, 10)
-        if self._sending:
-            self._arm_refresh()
-        else:
-            self._call_service(self.outbox.take())
+        if self.verdict is None and not self._sending:
+            self._call_service(self.outbox.take())  # any answer brings what has changed
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
         """``task`` was spawned by this run's code."""
         if not self.recording:
             task.cancel()
-        if self._ranks is None:
-            self._rank_recorded()
+        self._delivery.rank(self.ops.values())
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
 
@@ -354,15 +297,15 @@ class AsyncRun(Run):
 
     def _check(self, ticks: int) -> None:
         """End the invocation, or let recorded completions out of their order, if nothing else can move."""
-        if self._unsettled(ticks):
+        if unsettled(self.loop, ticks):
             self._soon(self._check, ticks + 1)
             return
         self._checking = False
         if self.verdict is not None or self._root is None or self._root.done():
             return
-        if self._steps or self._sending or self._arrivals or self._pumping or self.outbox.has_pending:
+        if self._steps or self._sending or self._delivery.busy or self.outbox.has_pending:
             return  # each of these comes back here when it is over
-        if not self._parks and not self._turns:
+        if not self._parks and not self._delivery.has_turns:
             return
         suspect = self._suspect
         if suspect is not None and not suspect.done() and self._moves(suspect):
@@ -371,8 +314,8 @@ class AsyncRun(Run):
             if not task.done() and self._moves(task):
                 self._suspect = task
                 return
-        if self._turns:
-            self._release_turn()
+        if self._delivery.has_turns:
+            self._delivery.release_turn()
         else:
             self.end(Verdict(pending=True))
 
@@ -392,27 +335,28 @@ class AsyncRun(Run):
 
     def end(self, verdict: Verdict) -> None:
         super().end(verdict)
+        self._delivery.stopped = True
         if not self._over.done():
             self._over.set_result(None)
 
     # ---- order of completions (law R9) ------------------------------------------------------------------------
 
     def must_queue(self, op_id: str) -> bool:
-        if self._tasks and self._ranks is not None and op_id in self._ranks and op_id not in self._delivered:
-            return True
-        self._delivered.add(op_id)
+        if self._tasks:
+            return self._delivery.must_queue(op_id)
+        self._delivery.delivered.add(op_id)
         return False
+
+    def _handed_out(self) -> None:
+        if self.outbox.has_pending:
+            self._send_soon()
+        self._check_soon()
 
     async def _turn(self, turn: Turn) -> None:
         if turn.cancelled_after_ms is not None:
             await self._await_cancellation(turn)
         self.refuse_if_ended()
-        assert self._ranks is not None
-        rank = self._ranks[turn.op_id]
-        future = ParkFuture(loop=self.loop)
-        heappush(self._turns, (rank, turn.op_id, future))
-        self._pump_soon()
-        await future
+        await self._delivery.turn(turn.op_id)
 
     async def _await_cancellation(self, turn: Turn) -> None:
         future = ParkFuture(loop=self.loop)
@@ -435,77 +379,6 @@ class AsyncRun(Run):
         )
         if not future.done():
             future.set_exception(error)
-
-    def _rank_recorded(self) -> None:
-        """Number the recorded completions that the program has not seen yet, in recorded order.
-
-        That is by end time, and within one millisecond in the order of the service's list.
-        """
-        ended = [
-            (operation.get("EndTimestamp", operation["StartTimestamp"]), n, operation["Id"])
-            for n, operation in enumerate(self.ops.values())
-            if operation["Type"] != "EXECUTION" and is_terminal(operation) and operation["Id"] not in self._delivered
-        ]
-        ended.sort()
-        self._by_rank = [op_id for _, _, op_id in ended]
-        self._ranks = {op_id: rank for rank, op_id in enumerate(self._by_rank)}
-
-    def _pump_soon(self) -> None:
-        if not self._pumping:
-            self._pumping = True
-            self._soon(self._pump, 0)
-
-    def _unsettled(self, ticks: int) -> bool:
-        """Whether something that has already happened may still have consequences in this turn of the loop."""
-        ready = getattr(self.loop, "_ready", None)
-        return ticks < _SETTLE_TICKS and (ticks < 2 if ready is None else bool(ready))
-
-    def _pump(self, ticks: int) -> None:
-        """Hand out the next completion once the loop has run the consequences of the one before."""
-        if self._unsettled(ticks):
-            self._soon(self._pump, ticks + 1)
-            return
-        self._pumping = False
-        if self.verdict is not None:
-            return
-        turns = self._turns
-        while turns and turns[0][2].done():  # cancelled meanwhile
-            self._delivered.add(heappop(turns)[1])
-        by_rank = self._by_rank
-        while self._cursor < len(by_rank) and by_rank[self._cursor] in self._delivered:
-            self._cursor += 1
-        if turns and (turns[0][0] <= self._cursor or self._arrivals):
-            self._release_turn()
-            return
-        if self._hand_out_arrivals():
-            self._pump_soon()
-            return
-        if self.outbox.has_pending:
-            self._send_soon()
-        self._check_soon()
-
-    def _hand_out_arrivals(self) -> bool:
-        """Hand out the next new completion, or one for each of several branches: branches see only their own."""
-        told: set[Branch | None] = set()
-        while self._arrivals:
-            future = self._arrivals[0]
-            if told and (future.branch is None or future.branch in told):
-                break
-            self._arrivals.popleft()
-            if future.done():
-                continue  # cancelled meanwhile
-            future.set_result(None)
-            told.add(future.branch)
-            if future.branch is None:
-                break
-        return bool(told)
-
-    def _release_turn(self) -> None:
-        _, op_id, future = heappop(self._turns)
-        self._delivered.add(op_id)
-        if not future.done():
-            future.set_result(None)
-        self._pump_soon()
 
     # ---- the handler -------------------------------------------------------------------------------------------------
 
@@ -555,15 +428,14 @@ class AsyncRun(Run):
             for task in left:
                 task.cancel()
             await self._reaction(left)
-        if self._refresh_timer is not None:
-            self._refresh_timer.cancel()
+        self._alarm.cancel()
         if self._sending and self.verdict is not None:
             await self._idle()  # nothing of an ended invocation is alive, its last call included
 
     async def _reaction(self, cancelled: list[asyncio.Task[Any]]) -> None:
         """Wait while what was cancelled cleans up; not while it only waits for others, which will not move."""
         ticks = 0
-        while self._unsettled(ticks):
+        while unsettled(self.loop, ticks):
             await asyncio.sleep(0)
             ticks += 1
         alive = [task for task in (self._root, *self._tasks) if task is not None and not task.done()]
@@ -577,48 +449,11 @@ class AsyncRun(Run):
         await self._quiet
 
 
-def _called(func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    return func(*args)
-
-
-async def _run_body(body: Body) -> Any:
-    func = body.func
-    if body.is_step and not iscoroutinefunction(func) and _blocks(func):
-        result = await asyncio.to_thread(_called, func, body.args)
-    else:
-        result = func(*body.args)
-    return await result if isawaitable(result) else result
-
-
 async def _awaited(call: Callable[[], Any]) -> Any:
     return await call()
-
-
-def _blocks(func: Callable[..., Any]) -> bool:
-    """Whether to call a plain function in a thread: it may block. A lambda is an expression, often of a coroutine."""
-    inner = getattr(func, "__wrapped__", func)
-    return getattr(inner, "__name__", "") != "<lambda>" and not iscoroutinefunction(inner)
 
 
 def _due(record: Operation) -> int | None:
     if record["Status"] == "PENDING":
         return record.get("StepDetails", {}).get("NextAttemptTimestamp")
     return record.get("WaitDetails", {}).get("ScheduledEndTimestamp") if record["Type"] == "WAIT" else None
-
-
-async def load_state(transport: AsyncTransport, arn: str, token: str, marker: str | None) -> list[Operation]:
-    """Every further page of operations from ``marker`` on; none without a marker."""
-    operations: list[Operation] = []
-    loop = asyncio.get_running_loop()
-    while marker:
-        answered: asyncio.Future[Any] = loop.create_future()
-        transport.get_state(arn, token, marker, MAX_STATE_PAGE, answered.set_result)
-        page = await answered
-        if isinstance(page, BaseException):
-            raise page
-        operations.extend(page["Operations"])
-        marker = page.get("NextMarker")
-    return operations
-
-
-CALLERS.update((_run_body.__code__, _called.__code__))

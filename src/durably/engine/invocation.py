@@ -83,9 +83,9 @@ async def invoke_async(function: Function, event: Any, lambda_context: Any, clie
     """Run a coroutine handler on this loop. Raises to ask for another invocation."""
     import asyncio
 
-    from .async_run import AsyncRun, load_state
+    from .async_run import AsyncRun
     from .tasks import install_task_factory
-    from .transport import transport_for
+    from .transport import load_state, transport_for
 
     envelope = Envelope(event)
     install_task_factory(asyncio.get_running_loop())

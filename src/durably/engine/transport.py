@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
 
-from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
+from durably.wire.limits import MAX_STATE_PAGE
+from durably.wire.shapes import CheckpointResponse, ExecutionState, Operation, OperationUpdate
 
-__all__ = ["AsyncTransport", "transport_for"]
+__all__ = ["AsyncTransport", "load_state", "transport_for"]
 
 Reply = Callable[[Any], None]
 
@@ -127,3 +128,18 @@ class _ThreadTransport:
 
         assert self._threads is not None
         self._threads.submit(call)
+
+
+async def load_state(transport: AsyncTransport, arn: str, token: str, marker: str | None) -> list[Operation]:
+    """Every further page of operations from ``marker`` on; none without a marker."""
+    operations: list[Operation] = []
+    loop = asyncio.get_running_loop()
+    while marker:
+        answered: asyncio.Future[Any] = loop.create_future()
+        transport.get_state(arn, token, marker, MAX_STATE_PAGE, answered.set_result)
+        page = await answered
+        if isinstance(page, BaseException):
+            raise page
+        operations.extend(page["Operations"])
+        marker = page.get("NextMarker")
+    return operations

@@ -1,0 +1,157 @@
+"""The order in which completions reach concurrent tasks (law R9).
+
+With tasks there are several observers, and the order of completions is part of what they see (``as_completed``,
+``wait(FIRST_COMPLETED)``, a failing TaskGroup). So completions are handed out one at a time, each after the
+consequences of the one before have run: those that an earlier invocation recorded in recorded order, then new ones in
+the order of the service's answers, which is the order that the next replay will find. Branches of a map or parallel
+only see what is theirs, so one completion for each of several branches may go out together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Final
+
+from durably.wire.shapes import Operation
+
+from .operation import is_terminal
+from .tasks import ParkFuture
+
+if TYPE_CHECKING:
+    from .branch import Branch
+
+__all__ = ["Delivery", "unsettled"]
+
+_SETTLE_TICKS: Final = 16
+"""Turns of the loop granted to the consequences of a completion where other work keeps the loop from falling idle."""
+
+
+def unsettled(loop: asyncio.AbstractEventLoop, ticks: int) -> bool:
+    """Whether something that has already happened may still have consequences in this turn of the loop."""
+    ready = getattr(loop, "_ready", None)
+    return ticks < _SETTLE_TICKS and (ticks < 2 if ready is None else bool(ready))
+
+
+class Delivery:
+    """Completions on their way to the program.
+
+    Parameters:
+        loop: the run's loop; ``soon``: its call_soon, outside of any scope.
+        idle: called when everything has been handed out and its consequences have run.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, soon: Callable[..., None], idle: Callable[[], None]) -> None:
+        self._loop = loop
+        self._soon = soon
+        self._idle = idle
+        self.delivered: set[str] = set()
+        """Operations whose completion the program has seen."""
+        self._ranks: dict[str, int] | None = None
+        self._by_rank: list[str] = []
+        self._cursor = 0
+        self._turns: list[tuple[int, str, ParkFuture]] = []
+        self._arrivals: deque[ParkFuture] = deque()
+        self._pumping = False
+        self.stopped = False
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether recorded completions wait for earlier ones that the program has not asked for."""
+        return bool(self._turns)
+
+    @property
+    def has_arrivals(self) -> bool:
+        return bool(self._arrivals)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being handed out; ``idle`` is called when that is over."""
+        return self._pumping or bool(self._arrivals)
+
+    def rank(self, operations: Iterable[Operation]) -> None:
+        """Number the recorded completions that the program has not seen yet, in recorded order; once.
+
+        That is by end time, and within one millisecond in the order of the service's list.
+        """
+        if self._ranks is not None:
+            return
+        ended = [
+            (operation.get("EndTimestamp", operation["StartTimestamp"]), n, operation["Id"])
+            for n, operation in enumerate(operations)
+            if operation["Type"] != "EXECUTION" and is_terminal(operation) and operation["Id"] not in self.delivered
+        ]
+        ended.sort()
+        self._by_rank = [op_id for _, _, op_id in ended]
+        self._ranks = {op_id: rank for rank, op_id in enumerate(self._by_rank)}
+
+    def must_queue(self, op_id: str) -> bool:
+        """Whether a recorded completion has to wait for its turn; if not, it counts as seen."""
+        if self._ranks is not None and op_id in self._ranks and op_id not in self.delivered:
+            return True
+        self.delivered.add(op_id)
+        return False
+
+    def turn(self, op_id: str) -> ParkFuture:
+        """What to await until the recorded completion of ``op_id`` is next."""
+        assert self._ranks is not None
+        future = ParkFuture(loop=self._loop)
+        heappush(self._turns, (self._ranks[op_id], op_id, future))
+        self._pump_soon()
+        return future
+
+    def arrive(self, futures: Iterable[ParkFuture]) -> None:
+        """New completions, in the order of the answer that brought them."""
+        self._arrivals.extend(futures)
+        self._pump_soon()
+
+    def release_turn(self) -> None:
+        """Hand out the earliest recorded completion that is waited for, whatever has not been asked for before it."""
+        _, op_id, future = heappop(self._turns)
+        self.delivered.add(op_id)
+        if not future.done():
+            future.set_result(None)
+        self._pump_soon()
+
+    def _pump_soon(self) -> None:
+        if not self._pumping:
+            self._pumping = True
+            self._soon(self._pump, 0)
+
+    def _pump(self, ticks: int) -> None:
+        """Hand out the next completion once the loop has run the consequences of the one before."""
+        if unsettled(self._loop, ticks):
+            self._soon(self._pump, ticks + 1)
+            return
+        self._pumping = False
+        if self.stopped:
+            return
+        turns = self._turns
+        while turns and turns[0][2].done():  # cancelled meanwhile
+            self.delivered.add(heappop(turns)[1])
+        by_rank = self._by_rank
+        while self._cursor < len(by_rank) and by_rank[self._cursor] in self.delivered:
+            self._cursor += 1
+        if turns and (turns[0][0] <= self._cursor or self._arrivals):
+            self.release_turn()
+        elif self._hand_out_arrivals():
+            self._pump_soon()
+        else:
+            self._idle()
+
+    def _hand_out_arrivals(self) -> bool:
+        told: set[Branch | None] = set()
+        while self._arrivals:
+            future = self._arrivals[0]
+            if told and (future.branch is None or future.branch in told):
+                break
+            self._arrivals.popleft()
+            if future.done():
+                continue  # cancelled meanwhile
+            future.set_result(None)
+            told.add(future.branch)
+            if future.branch is None:
+                break
+        return bool(told)
