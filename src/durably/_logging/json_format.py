@@ -25,6 +25,8 @@ _FIRST: Final = (
     "attempt",
     "isReplaying",
 )
+_LINE_ENDS: Final = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+"""Where readers that go by Unicode would break a line; JSON may leave them as they are."""
 _OWN: Final = frozenset({"timestamp", "level", "message", "logger", "location"})
 _NO_EXTRAS: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -63,7 +65,7 @@ class JsonFormatter(logging.Formatter):
             text.encode()
         except ValueError:  # half of a surrogate pair
             text = json.dumps(line, check_circular=False)
-        return text + self._end
+        return text.translate(_LINE_ENDS) + self._end
 
     def to_dict(self, record: logging.LogRecord) -> dict[str, Any]:
         """What is printed, as plain JSON values."""

@@ -18,11 +18,12 @@ def message_text(msg: object, args: Any) -> str:
         text = str(msg)
         if not args:
             return text
-        if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
-            args = args[0]
+        if isinstance(args, tuple) and len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
+            args = args[0]  # as a LogRecord does, too
         return str(text % args)
     except Exception:
-        return f"{_shown(msg) if not isinstance(msg, str) else msg} {_shown(args)}" if args else _shown(msg)
+        said = msg if isinstance(msg, str) else _shown(msg)
+        return f"{said} {_shown(args)}" if args else said
 
 
 def error_of(exc_info: Any) -> BaseException | None:
@@ -83,6 +84,8 @@ def _key(key: Any) -> str:
 
 def _shown(value: Any) -> str:
     try:
+        if isinstance(value, tuple):
+            return f"({', '.join(map(_shown, value))}{',' if len(value) == 1 else ''})"
         return repr(value)
     except Exception as error:
         return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
