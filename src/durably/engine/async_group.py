@@ -29,7 +29,7 @@ class AsyncGroup:
         self._asked: ParkFuture | None = None
 
     def start(self, index: int) -> None:
-        branch = Branch(self._parent)
+        branch = Branch(self._parent, isolated=True)
         token = CURRENT.set(None)  # a branch is numbered by its index, not as a task of the code that opened the group
         try:
             task = self._run.loop.create_task(self._work(index, branch))

@@ -247,7 +247,7 @@ class AsyncRun(Run):
         if self.outbox.acknowledged >= flush.seq:
             return
         future = ParkFuture(loop=self.loop)
-        future.branch = flush.branch
+        future.strand = flush.strand
         self._flushes.append((flush.seq, flush, future))
         await future
 
@@ -261,7 +261,7 @@ class AsyncRun(Run):
         self.refuse_if_ended()
         record = self.ops.get(park.op_id)
         future = ParkFuture(loop=self.loop)
-        future.branch = park.branch
+        future.strand = park.strand
         self._parks.setdefault(park.op_id, []).append((None if record is None else record["Status"], future))
         if park.due_ms is not None:
             self._alarm.note(park.op_id, park.due_ms)
@@ -276,13 +276,23 @@ class AsyncRun(Run):
         if self.verdict is None and not self._sending:
             self._call_service(self.outbox.take())  # any answer brings what has changed
 
-    def adopt(self, task: asyncio.Task[Any]) -> None:
-        """``task`` was spawned by this run's code."""
-        if not self.recording:
+    def adopt(self, task: asyncio.Task[Any], branch: Branch | None = None) -> None:
+        """``task`` was spawned by this run's code, in ``branch``."""
+        if not self.recording or (branch is not None and branch.is_over):
             task.cancel()
+        if branch is not None:
+            if branch.tasks is None:
+                branch.tasks = set()
+            branch.tasks.add(task)
+            task.add_done_callback(branch.tasks.discard)
         self._delivery.rank(self.ops.values())
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
+
+    def close_branch(self, branch: Branch) -> None:
+        branch.over = True
+        for task in list(branch.tasks or ()):
+            task.cancel()
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

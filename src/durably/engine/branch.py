@@ -1,11 +1,17 @@
-"""A branch: one strand of execution among several, of a map, a parallel or a started operation.
+"""A branch: code of an invocation that can be over before the invocation is.
 
-A branch can be over before its code is: it lost (its group was decided without it), or it waits for the service and,
-in sync code, its frames were unwound. From then on nothing it does is recorded, whatever user code makes of the
-exception; the same holds for the branches inside it.
+The function of a child context is one: when it has returned, tasks that it spawned and left running may not record
+anything below a context that is complete. The branches of a map or parallel are others: one can lose (its group was
+decided without it), and one that waits for the service has its frames unwound, in sync code. From the moment a branch
+is over nothing it does is recorded, whatever user code makes of the exception; the same holds for branches inside it.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Branch"]
 
@@ -13,17 +19,25 @@ __all__ = ["Branch"]
 class Branch:
     """One run of a branch's code.
 
+    Parameters:
+        parent: the branch around it.
+        isolated: it belongs to a group, whose branches see only what is theirs.
+
     Attributes:
+        strand: the nearest isolated branch, itself included; None in the handler's own strand.
         over: it may not record anything more.
         parked: (operation id, status, due) of each thing it waits for, when it has been unwound to wait.
+        tasks: those that its code has spawned.
     """
 
-    __slots__ = ("over", "parent", "parked")
+    __slots__ = ("over", "parent", "parked", "strand", "tasks")
 
-    def __init__(self, parent: Branch | None) -> None:
+    def __init__(self, parent: Branch | None, *, isolated: bool = False) -> None:
         self.parent = parent
+        self.strand: Branch | None = self if isolated else (parent.strand if parent is not None else None)
         self.over = False
         self.parked: list[tuple[str, str | None, int | None]] | None = None
+        self.tasks: set[asyncio.Task[Any]] | None = None
 
     @property
     def is_over(self) -> bool:

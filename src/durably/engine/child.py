@@ -22,6 +22,7 @@ from durably.exceptions import (
 from durably.wire.limits import REPLAY_CHILDREN_ABOVE
 from durably.wire.payloads import utf8_size
 
+from .branch import Branch
 from .cancellation import CANCELLED_TYPES, cancelled_error, is_cancellation
 from .operation import Op, is_terminal
 from .requests import Body, Turn
@@ -62,9 +63,13 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
     if record is None and not virtual:
         op.post("START")
 
-    scope = Scope(run, context, op.id, op.describe(), replaying=op.scope.replaying, like=op.scope)
+    branch = Branch(op.scope.branch)
+    scope = Scope(run, context, op.id, op.describe(), replaying=op.scope.replaying, like=op.scope, branch=branch)
     try:
-        value = yield Body(func, (context,), scope, is_step=False)
+        try:
+            value = yield Body(func, (context,), scope, is_step=False)
+        finally:
+            run.close_branch(branch)
         text, value = codec.round_trip(value)
         replay_children = utf8_size(text) > REPLAY_CHILDREN_ABOVE
         if replay_children and not virtual and not rebuild:

@@ -145,13 +145,13 @@ class Delivery:
         told: set[Branch | None] = set()
         while self._arrivals:
             future = self._arrivals[0]
-            if told and (future.branch is None or future.branch in told):
+            if told and (future.strand is None or future.strand in told):
                 break
             self._arrivals.popleft()
             if future.done():
                 continue  # cancelled meanwhile
             future.set_result(None)
-            told.add(future.branch)
-            if future.branch is None:
+            told.add(future.strand)
+            if future.strand is None:
                 break
         return bool(told)

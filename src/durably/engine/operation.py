@@ -121,7 +121,7 @@ class Op:
         """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5)."""
         branch = self.scope.branch
         seq = self.run.send(self.update(action, **members), branch, awaited=True)
-        return Flush(seq, self.id, branch, completion=completion)
+        return Flush(seq, self.id, None if branch is None else branch.strand, completion=completion)
 
     @property
     def recording(self) -> bool:

@@ -18,12 +18,12 @@ __all__ = ["Body", "Flush", "NextOutcome", "OpenGroup", "Park", "Request", "Turn
 class Flush:
     """Go on when update number ``seq`` (of operation ``op_id``) is acknowledged and the answer merged."""
 
-    __slots__ = ("branch", "completion", "op_id", "seq")
+    __slots__ = ("completion", "op_id", "seq", "strand")
 
-    def __init__(self, seq: int, op_id: str, branch: Branch | None, *, completion: bool) -> None:
+    def __init__(self, seq: int, op_id: str, strand: Branch | None, *, completion: bool) -> None:
         self.seq = seq
         self.op_id = op_id
-        self.branch = branch
+        self.strand = strand
         self.completion = completion
 
 
@@ -33,11 +33,12 @@ class Park:
     ``due_ms``: when the service will change it by itself (epoch milliseconds), if that is known.
     """
 
-    __slots__ = ("branch", "due_ms", "op_id")
+    __slots__ = ("due_ms", "op_id", "strand")
 
     def __init__(self, op: Op, due_ms: int | None = None) -> None:
         self.op_id = op.id
-        self.branch = op.scope.branch
+        branch = op.scope.branch
+        self.strand = None if branch is None else branch.strand
         self.due_ms = due_ms
 
 

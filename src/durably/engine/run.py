@@ -63,6 +63,10 @@ class Run:
         """
         raise NotImplementedError
 
+    def close_branch(self, branch: Branch) -> None:
+        """The code of ``branch`` is through: what it left running may not record anything more."""
+        branch.over = True
+
     def drive(self, protocol: Protocol) -> Any:
         """Run ``protocol`` to its end: answers its result, or a coroutine that does."""
         raise NotImplementedError

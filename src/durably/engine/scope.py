@@ -39,8 +39,8 @@ class Scope:
         prefix: what its operations' ids are derived from; None at the root.
         where: for messages, e.g. ``step 'charge'``.
         replaying: the code runs over what an earlier invocation already recorded.
-        like: used by the same thread, and part of the same branch, as this scope; by default the current thread.
-        branch: of a map, a parallel or a started operation that the code runs in, if any.
+        like: used by the same thread as this scope; by default the current one.
+        branch: that the code is part of; by default that of ``like``.
     """
 
     __slots__ = (
@@ -75,7 +75,7 @@ class Scope:
         self.where = where
         self.replaying = replaying
         self.thread: int = get_ident() if like is None else like.thread
-        self.branch: Branch | None = branch if like is None else like.branch
+        self.branch: Branch | None = like.branch if branch is None and like is not None else branch
         self.count = 0
         self.spawned = 0
         self.disorder: str | None = None

@@ -139,7 +139,7 @@ class SyncGroup:
     def take(self) -> tuple[int, Branch]:
         """The next branch to run. The caller holds the lock."""
         index = self.to_run.popleft()
-        branch = self._branches[index] = Branch(self._parent)
+        branch = self._branches[index] = Branch(self._parent, isolated=True)
         self._running += 1
         return index, branch
 

@@ -98,15 +98,15 @@ class SyncRun(Run):
         assert type(request) is Park
         record = self.ops.get(request.op_id)
         status = None if record is None else record["Status"]
-        raise self.suspend_branch(request.branch, [(request.op_id, status, request.due_ms)])
+        raise self.suspend_branch(request.strand, [(request.op_id, status, request.due_ms)])
 
     def suspend_branch(
         self, branch: Branch | None, waits: list[tuple[str, str | None, int | None]]
     ) -> SuspendExecution:
-        """The code that asks has to wait: what to raise to unwind it. Outside of branches the invocation ends."""
-        if branch is None:
+        """The code that asks has to wait: what to raise to unwind it. Outside of a group the invocation ends."""
+        if branch is None or branch.strand is None:
             return self.suspend()
-        branch.parked = waits
+        branch.strand.parked = waits
         return SuspendExecution("a branch waits for the service")
 
     def _call(self, body: Body) -> Any:
@@ -216,6 +216,10 @@ class SyncRun(Run):
                 batch = self.outbox.take()
                 self._sending = True
             self._lead(batch)
+
+    def close_branch(self, branch: Branch) -> None:
+        with self.lock:
+            branch.over = True
 
     # ---- the end ----------------------------------------------------------------------------------------------
 

@@ -34,9 +34,9 @@ __all__ = ["ParkFuture", "install_task_factory", "waits_inside"]
 
 
 class ParkFuture(asyncio.Future[Any]):
-    """What a parked operation awaits. ``branch``: the branch that it belongs to, if any."""
+    """What a parked operation awaits. ``strand``: the isolated branch that it belongs to, if any."""
 
-    branch: Branch | None = None
+    strand: Branch | None = None
 
 
 # ---- scopes of new tasks -----------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def install_task_factory(loop: asyncio.AbstractEventLoop) -> None:
         context.run(CURRENT.set, _scope_for(parent, coro))
         task = create(loop, coro, context=context, **options)
         run: AsyncRun = parent.run  # type: ignore[assignment]
-        run.adopt(task)
+        run.adopt(task, parent.branch)
         return task
 
     factory.durably = True  # type: ignore[attr-defined]
