@@ -270,3 +270,21 @@ def test_the_handler_is_heard_after_tasks_that_went_on(records: Records) -> None
     assert (world.status, world.invocations) == ("SUCCEEDED", 3)
     middle_lines = ["middle starts", "middle ends"]
     assert records.lines == ["first", *middle_lines, "second", *middle_lines, "third"]
+
+
+def test_branches_of_a_map_log_as_their_context_does(flavour: Flavour, records: Records) -> None:
+    def branch(child, item, index, items):
+        child.logger.info("%s starts", item)
+        yield child.wait(SECOND)
+        child.logger.info("%s ends", item)
+
+    def handler(event, ctx):
+        ctx.configure_logger(records.logger, fields={"order": 7})
+        yield ctx.map(["a", "b"], flavour(branch), name="items")
+        ctx.logger.info("after")
+        yield ctx.wait(SECOND)
+
+    world = flavour.run(handler)
+    assert (world.status, world.invocations) == ("SUCCEEDED", 3)
+    assert sorted(records.lines) == ["a ends", "a starts", "after", "b ends", "b starts"]
+    assert records.fields("order") == [(7,)] * 5
