@@ -116,6 +116,8 @@ CASE = Case(
     ),
     notes=(
         "A client only, no SDK around it: LambdaClient, boto3, and the botocore-based client of "
-        "async-durable-execution. 'Awaited' drives an event loop for each call, all sides' blocking calls beside it.",
+        "async-durable-execution. 'Awaited' drives an event loop for each call, all sides' blocking calls beside it. "
+        "The round trips of async-durable-execution wait for delayed acknowledgements: its client sends head and body "
+        "apart and leaves Nagle's algorithm on.",
     ),
 )
