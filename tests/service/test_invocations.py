@@ -10,7 +10,7 @@ import pytest
 from durably.service.ports import InvocationResult
 from durably.service.store.memory import MemoryStore
 
-from .conftest import World, callback, context, retry, step, wait
+from .conftest import ScriptedWorker, World, callback, context, invoke, retry, step, wait
 
 
 def test_event_and_success(world: World) -> None:
@@ -297,10 +297,67 @@ def test_without_a_worker_invocations_wait(store: Any) -> None:
     world.service = service
     world.advance(1)
     assert world.idle
+    world.advance(2000)
     service.attach(world.worker)
-    world.next_run().succeeds()
+    again = world.next_run()
+    assert again.invocation.deadline_ms == world.clock.now_ms() + 900_000, "waiting for a worker is not its time"
+    again.succeeds()
     assert world.status(run.arn) == "SUCCEEDED"
     service.close()
+
+
+def test_what_a_replaced_worker_ran_begins_again_on_the_new_one(world: World) -> None:
+    """Laws 3 and 10: what the old one still does of it is void, whether it reports or was closed."""
+    old = world.start()
+    old.checkpoint(step("a", "SUCCEED"))
+    former, world.worker = world.worker, ScriptedWorker()
+    world.service.attach(world.worker)
+    former.close()
+    world.service.drain()
+    assert world.service.in_flight == 0
+    assert old.refused(step("b")).code == "InvalidParameterValueException"
+    world.advance(0.25)
+    run = world.next_run()
+    assert [o["Id"] for o in run.operations[1:]] == ["a"]
+    old.succeeds('"void"')
+    assert world.status(run.arn) == "RUNNING"
+    run.succeeds('"good"')
+    assert world.get(run.arn)["Result"] == '"good"'
+    errors = [event.get("InvocationCompletedDetails", {}).get("Error") for event in world.history(run.arn)]
+    (told,) = [error["Payload"] for error in errors if error]
+    assert told["ErrorMessage"].endswith("the worker was replaced while the function was running")
+
+
+def test_a_plain_function_of_a_replaced_worker_runs_again(world: World) -> None:
+    caller = world.start()
+    caller.checkpoint(invoke("i", "plain", "5"))
+    caller.suspends()
+    world.advance(1)
+    replies: list[Any] = []
+    world.service.submit("Invoke", {"FunctionName": "plain", "Payload": "6"}, replies.append)
+    old = [world.next_run(), world.next_run()]
+    world.worker = ScriptedWorker()
+    world.clock.advance(5000)
+    world.service.attach(world.worker)
+    for run in old:
+        run.returns('"void"')
+    new = sorted([world.next_run(), world.next_run()], key=lambda run: run.invocation.payload)
+    assert [run.invocation.payload for run in new] == ["5", "6"]
+    assert {run.invocation.deadline_ms for run in new} == {world.clock.now_ms() + 900_000}
+    assert world.service.in_flight == 2
+    for run in new:
+        run.returns(run.invocation.payload)
+    assert replies == [{"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": "6"}]
+    assert world.next_run().operations[1]["ChainedInvokeDetails"] == {"Result": "5"}
+
+
+def test_attaching_the_same_worker_again_changes_nothing(world: World) -> None:
+    run = world.start()
+    world.service.attach(world.worker)
+    assert world.service.in_flight == 1
+    run.succeeds('"once"')
+    assert world.idle
+    assert world.get(run.arn)["Result"] == '"once"'
 
 
 def test_first_page_of_many() -> None:

@@ -1,4 +1,9 @@
-"""Handing invocations to the worker, and its reports back to the writer."""
+"""Handing invocations to the worker, and its reports back to the writer.
+
+An invocation that finds no worker waits here, so its time runs from when it is handed over. A worker that is replaced
+need not report any more: what it ran is given up then. A durable execution's invocation counts as interrupted, and the
+one that follows fences it off with its new token; a plain function is simply run again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import base64
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from durably.wire.shapes import ErrorObject
@@ -25,6 +31,22 @@ __all__ = ["Dispatcher"]
 
 _log: Final = logging.getLogger("durably.service")
 
+_Done = Callable[[InvocationResult], None]
+
+
+class _Handed:
+    """An invocation in the hands of a worker. Whoever claims it, its report or the worker's replacement, ends it."""
+
+    __slots__ = ("_once", "done", "invocation")
+
+    def __init__(self, invocation: Invocation, done: _Done) -> None:
+        self._once = threading.Lock()
+        self.invocation = invocation
+        self.done = done
+
+    def claim(self) -> bool:
+        return self._once.acquire(blocking=False)
+
 
 class Dispatcher:
     """Between the core and the worker. Dispatches on the writer's thread; reports come on any thread."""
@@ -37,20 +59,37 @@ class Dispatcher:
         self._put = put
         self.worker: Worker | None = None
         self._lock = threading.Lock()
-        self._unattended: list[tuple[Invocation, Callable[[InvocationResult], None]]] = []
-        self._in_flight = 0
+        self._unattended: list[tuple[Invocation, _Done]] = []
+        self._handed: set[_Handed] = set()
         self._logs: dict[int, str] = {}
 
     @property
     def in_flight(self) -> int:
-        return self._in_flight
+        return len(self._handed)
 
     def attach(self, worker: Worker) -> None:
         with self._lock:
+            given_up = [] if worker is self.worker else list(self._handed)
             self.worker = worker
             waiting, self._unattended = self._unattended, []
+        for handed in given_up:
+            if handed.claim():
+                self._give_up(handed)
         for invocation, done in waiting:
             self._submit(invocation, done)
+
+    def _give_up(self, handed: _Handed) -> None:
+        invocation = handed.invocation
+        if invocation.execution_arn is None:
+            self._submit(invocation, handed.done)
+        else:
+            message = "the worker was replaced while the function was running"
+            error: ErrorObject = {
+                "ErrorType": "Runtime.ExitError",
+                "ErrorMessage": f"RequestId: {invocation.request_id} Error: {message}",
+            }
+            handed.done(InvocationResult("interrupted", error=error))
+        self._forget(handed)
 
     def resolve(self, function_name: object, qualifier: object = None) -> Target:
         return functions.resolve(self.worker, self._config, function_name, qualifier)
@@ -66,7 +105,6 @@ class Dispatcher:
             function_version=facts.version,
             invoked_function_arn=functions.function_arn(self._config, facts.function, facts.version),
             payload=data["payload"],
-            deadline_ms=self._deadline(facts.function),
             execution_arn=facts.arn,
             tenant_id=facts.tenant_id,
             trace_id=facts.trace_id,
@@ -99,7 +137,6 @@ class Dispatcher:
             function_version=functions.LATEST,
             invoked_function_arn=functions.function_arn(self._config, name, functions.LATEST),
             payload=data.get("payload") or "{}",
-            deadline_ms=self._deadline(name),
             tenant_id=data.get("tenant"),
             trace_id=data.get("trace"),
         )
@@ -131,7 +168,6 @@ class Dispatcher:
             function_version=target.version,
             invoked_function_arn=target.arn,
             payload=request.payload,
-            deadline_ms=self._deadline(target.spec.name),
             tenant_id=request.tenant_id,
             trace_id=request.trace_id,
             client_context=request.client_context,
@@ -156,40 +192,38 @@ class Dispatcher:
 
     # ---- the worker ----------------------------------------------------------------------------------------
 
-    def _spec(self, name: str) -> FunctionSpec | None:
-        worker = self.worker
-        return None if worker is None else worker.functions().get(name)
-
-    def _deadline(self, name: str) -> int | None:
-        spec = self._spec(name)
-        if spec is None or spec.timeout_seconds is None:
-            return None
-        return self._clock.now_ms() + round(spec.timeout_seconds * 1000)
-
-    def _submit(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
+    def _submit(self, invocation: Invocation, done: _Done) -> None:
         with self._lock:
             worker = self.worker
             if worker is None:
                 self._unattended.append((invocation, done))
                 return
-            self._in_flight += 1
-        once = threading.Lock()
+            handed = _Handed(invocation, done)
+            self._handed.add(handed)
 
         def reported(result: InvocationResult) -> None:
-            if not once.acquire(blocking=False):
-                return
-            done(result)
-            with self._lock:
-                self._in_flight -= 1
+            if handed.claim():
+                done(result)
+                self._forget(handed)
 
         try:
-            if invocation.function_name not in worker.functions():
+            spec = worker.functions().get(invocation.function_name)
+            if spec is None:
                 raise LookupError(f"no function named {invocation.function_name} is served")
-            worker.submit(invocation, reported)
+            worker.submit(replace(invocation, deadline_ms=self._deadline(spec)), reported)
         except Exception as failure:
             _log.warning("invocation of %s could not be started: %s", invocation.function_name, failure)
             error: ErrorObject = {"ErrorType": "Runtime.Unavailable", "ErrorMessage": str(failure)}
             reported(InvocationResult("unavailable", error=error))
+
+    def _deadline(self, spec: FunctionSpec) -> int | None:
+        if spec.timeout_seconds is None:
+            return None
+        return self._clock.now_ms() + round(spec.timeout_seconds * 1000)
+
+    def _forget(self, handed: _Handed) -> None:
+        with self._lock:
+            self._handed.discard(handed)
 
     def keep_log(self, key: int) -> None:
         self._logs.setdefault(key, "")

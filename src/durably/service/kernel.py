@@ -110,7 +110,12 @@ class Service:
                 tell(refusal)
 
     def attach(self, worker: Worker) -> None:
-        """Set or replace the worker. Invocations that found none begin now."""
+        """Set or replace the worker. Invocations that found none begin now.
+
+        What a worker before it still runs is given up: it begins again on this one, and what the old one reports or
+        checkpoints of it is void. So attach first, then close the old one. A plain function may run twice then. New
+        code alone needs no new worker: the workers' own ``replace`` lets what runs finish.
+        """
         self._dispatcher.attach(worker)
 
     def functions(self) -> Mapping[str, FunctionSpec]:

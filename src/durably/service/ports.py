@@ -41,7 +41,8 @@ class Invocation:
     Parameters:
         request_id: unique; ``aws_request_id`` of the context and ``RequestId`` of the InvocationCompleted event.
         payload: the event as JSON text (for a durable function an InvocationInput).
-        deadline_ms: epoch milliseconds at which the function's timeout strikes; None for none.
+        deadline_ms: epoch milliseconds at which the function's timeout strikes, counted from when the worker was handed
+            the invocation; None for none.
         execution_arn: the durable execution, None for a plain function.
     """
 
@@ -50,7 +51,7 @@ class Invocation:
     function_version: str
     invoked_function_arn: str
     payload: str
-    deadline_ms: int | None
+    deadline_ms: int | None = None
     execution_arn: str | None = None
     tenant_id: str | None = None
     trace_id: str | None = None
@@ -64,7 +65,7 @@ class InvocationResult:
     ``kind``: ``returned`` (``payload`` is the JSON text it answered); ``raised`` (the function raised: a function
     error); ``crashed`` (its process ended, ErrorType ``Runtime.ExitError``); ``timed_out`` (killed at its deadline,
     ErrorType ``Sandbox.Timedout``); ``unavailable`` (it was never started, e.g. the file does not import);
-    ``interrupted`` (the service ended while it ran; what the next one reports, never a worker).
+    ``interrupted`` (the service ended, or was given another worker, while it ran; what the service says, no worker).
     ``error`` is set for all but ``returned``. ``log`` is what the invocation wrote, for LogType Tail.
     """
 
@@ -75,7 +76,11 @@ class InvocationResult:
 
 
 class Worker(Protocol):
-    """Runs functions for the service."""
+    """Runs functions for the service.
+
+    When another worker is attached, this one is free to go: the service gives up what it still runs, begins it again on
+    the other, and ignores what this one reports of it.
+    """
 
     def functions(self) -> Mapping[str, FunctionSpec]:
         """The functions that exist now, by name. Cheap; called for every Invoke; thread-safe."""
@@ -86,5 +91,9 @@ class Worker(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop what runs (its ``done`` need not be called) and release processes, threads and ports."""
+        """Stop what runs and release processes, threads and ports.
+
+        ``done`` of what it cut off need not be called; so while the service goes on, attach another worker first.
+        What is submitted afterwards is ``unavailable``.
+        """
         ...
