@@ -84,6 +84,36 @@ def test_anything_shaped_like_it_will_do() -> None:
     assert shaped.asked == [{"DurableExecutionArn": ARN, "CheckpointToken": "t", "Updates": [], "ClientToken": "c"}]
 
 
+class CutShort(Shaped):
+    """Its first answers lost their end, of which botocore makes answers without members."""
+
+    def __init__(self, result: Any, times: int) -> None:
+        super().__init__(result)
+        self.times = times
+
+    def checkpoint_durable_execution(self, **arguments: Any) -> Any:
+        answered = super().checkpoint_durable_execution(**arguments)
+        return {"ResponseMetadata": {"HTTPStatusCode": 200}} if len(self.asked) <= self.times else answered
+
+    get_durable_execution_state = checkpoint_durable_execution
+
+
+def test_a_checkpoint_whose_answer_was_cut_short_is_repeated_with_its_client_token() -> None:
+    cut = CutShort({"CheckpointToken": "t2", "NewExecutionState": {}}, times=3)
+    assert Boto3Client(cut).checkpoint(ARN, "t", (), None)["CheckpointToken"] == "t2"
+    assert len(cut.asked) == 4
+    assert len({asked["ClientToken"] for asked in cut.asked}) == 1
+    Boto3Client(cut).checkpoint(ARN, "t", (), None)
+    assert cut.asked[-1]["ClientToken"] != cut.asked[0]["ClientToken"]
+
+
+def test_a_state_that_was_cut_short_is_not_taken_for_an_empty_one() -> None:
+    assert Boto3Client(CutShort({"Operations": []}, times=3)).get_state(ARN, "t", None) == {"Operations": []}
+    with pytest.raises(ApiError, match="4 times without Operations: the answers were cut short") as raised:
+        Boto3Client(CutShort({"Operations": []}, times=4)).get_state(ARN, "t", None)
+    assert raised.value.retry_invocation
+
+
 @pytest.mark.parametrize("exc", [ConnectionResetError("gone"), TimeoutError("late")])
 def test_plain_network_errors_are_connection_errors(exc: Exception) -> None:
     with pytest.raises(ApiError) as raised:

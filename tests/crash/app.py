@@ -215,23 +215,36 @@ def long(n: int, ctx: DurableContext) -> int:
     return ctx.step(work, name="work")
 
 
+def hang_once(step: StepContext) -> str:
+    """The first run hangs for longer than its function may take, then goes on as if nothing had happened."""
+    note(step)
+    try:
+        os.close(os.open(LEDGER + ".first", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return "second"
+    time.sleep(4)
+    write(kind="woken")
+    return "first"
+
+
 @durable_execution(timeout=timedelta(seconds=2))
 def frozen(n: int, ctx: DurableContext) -> str:
-    """Its first run hangs for longer than its timeout, then goes on as if nothing had happened."""
-
-    def work(step: StepContext) -> str:
-        note(step)
-        try:
-            os.close(os.open(LEDGER + f".{n}.first", os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return "second"
-        time.sleep(4)
-        write(kind="woken", arn=step.execution_arn)
-        return "first"
-
-    result = ctx.step(work, name="work")
+    result = ctx.step(hang_once, name="work")
     ctx.step(add(n, 1), name=f"after {result}")
-    ctx.wait(timedelta(seconds=3), name="rest")
+    ctx.wait(timedelta(seconds=4), name="rest")
+    return result
+
+
+@durable_execution(timeout=timedelta(seconds=2))
+async def frozen_async(n: int, ctx: AsyncDurableContext) -> str:
+    """Its event loop hangs with it."""
+
+    async def work(step: StepContext) -> str:
+        return hang_once(step)
+
+    result = await ctx.step(work, name="work")
+    await ctx.step(add(n, 1), name=f"after {result}")
+    await ctx.wait(timedelta(seconds=4), name="rest")
     return result
 
 
@@ -246,3 +259,12 @@ def stoppable(n: int, ctx: DurableContext) -> int:
         return n
 
     return ctx.step(work, name="work")
+
+
+@durable_execution
+def size(data: str, ctx: DurableContext) -> int:
+    def measure(step: StepContext) -> int:
+        note(step)
+        return len(data)
+
+    return ctx.step(measure, name="measure")

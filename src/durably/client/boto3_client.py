@@ -14,8 +14,11 @@ from durably.wire.api_errors import CONNECTION_ERROR, ApiError
 from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
 from durably.wire.timestamps import seconds_to_millis
 
+from .clock import Clock
+
 __all__ = ["Boto3Client"]
 
+_ATTEMPTS: Final = 4
 _NO_ANSWER: Final = frozenset({"ConnectionError", "HTTPClientError", "OSError"})
 _REFUSED_LOCALLY: Final = frozenset({"ParamValidationError"})
 
@@ -27,7 +30,7 @@ class Boto3Client:
         TypeError: ``client`` lacks the two operations (boto3 knows them since 1.42.1).
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, clock: Clock | None = None) -> None:
         for operation in ("checkpoint_durable_execution", "get_durable_execution_state"):
             if not callable(getattr(client, operation, None)):
                 raise TypeError(
@@ -35,30 +38,57 @@ class Boto3Client:
                     "of boto3 1.42.1 or newer"
                 )
         self._client = client
+        self._clock = clock or Clock()
         _announce(client)
 
     def checkpoint(
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
     ) -> CheckpointResponse:
-        arguments: dict[str, Any] = {"DurableExecutionArn": arn, "CheckpointToken": token, "Updates": list(updates)}
-        if client_token is not None:
-            arguments["ClientToken"] = client_token
-        answer = self._call("checkpoint_durable_execution", arguments)
-        answer["NewExecutionState"] = _state(answer.get("NewExecutionState") or {})
+        answer = self._call(
+            "checkpoint_durable_execution",
+            {
+                "DurableExecutionArn": arn,
+                "CheckpointToken": token,
+                "Updates": list(updates),
+                "ClientToken": client_token or self._clock.token(),
+            },
+            "NewExecutionState",
+        )
+        answer["NewExecutionState"] = _state(answer["NewExecutionState"] or {})
         return answer  # type: ignore[return-value]  # as the service model says
 
     def get_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
         arguments: dict[str, Any] = {"DurableExecutionArn": arn, "CheckpointToken": token, "MaxItems": max_items}
         if marker:
             arguments["Marker"] = marker
-        return _state(self._call("get_durable_execution_state", arguments))
+        return _state(self._call("get_durable_execution_state", arguments, "Operations"))
 
     def __repr__(self) -> str:
         return f"Boto3Client({self._client!r})"
 
-    def _call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: str, arguments: dict[str, Any], required: str) -> dict[str, Any]:
+        """The answer, with timestamps in milliseconds.
+
+        A connection that breaks in the middle of an answer is no error to botocore: it returns what it could make of
+        the rest, an answer without members. So one without ``required``, which the service model demands, did not
+        arrive; the call is repeated, with the same ClientToken.
+        """
+        for _ in range(_ATTEMPTS):
+            answer = self._ask(operation, arguments)
+            if required in answer:
+                return {
+                    key: seconds_to_millis(value)
+                    for key, value in answer.items()
+                    if key == required or (key != "ResponseMetadata" and value is not None)
+                }
+        raise ApiError(
+            CONNECTION_ERROR,
+            f"{operation} was answered {_ATTEMPTS} times without {required}: the answers were cut short",
+        )
+
+    def _ask(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer = getattr(self._client, operation)(**arguments)
+            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
         except ApiError:
             raise
         except Exception as exc:
@@ -66,11 +96,7 @@ class Boto3Client:
             if error is None:
                 raise
             raise error from exc
-        return {
-            key: seconds_to_millis(value)
-            for key, value in answer.items()
-            if key != "ResponseMetadata" and value is not None
-        }
+        return answer
 
 
 def _state(state: dict[str, Any]) -> ExecutionState:
