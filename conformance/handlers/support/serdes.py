@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from durably import SerDes, SerDesContext
+from durably import BatchItem, BatchItemStatus, BatchResult, CompletionReason, SerDes, SerDesContext
 
 
 class UppercaseText(SerDes[str]):
@@ -70,3 +70,53 @@ class MessageFromJson(SerDes[Message]):
         fields = json.loads(data)
         moment = datetime.fromisoformat(fields["timestamp"])
         return Message(fields["id"], fields["message"], int(moment.timestamp()))
+
+
+class Reversed(SerDes[str]):
+    """Records text back to front, behind a mark that reading insists on."""
+
+    def serialize(self, value: str, serdes_context: SerDesContext) -> str:
+        return "reversed:" + value[::-1]
+
+    def deserialize(self, data: str, serdes_context: SerDesContext) -> str:
+        return after("reversed:", data)[::-1]
+
+
+class Marked(SerDes[str]):
+    """Records text behind a mark."""
+
+    def serialize(self, value: str, serdes_context: SerDesContext) -> str:
+        return "wrapped:" + value
+
+    def deserialize(self, data: str, serdes_context: SerDesContext) -> str:
+        return after("wrapped:", data)
+
+
+class Enveloped(SerDes[str]):
+    """Records text as the only field of an object."""
+
+    def serialize(self, value: str, serdes_context: SerDesContext) -> str:
+        return json.dumps({"wrapped": value})
+
+    def deserialize(self, data: str, serdes_context: SerDesContext) -> str:
+        text: str = json.loads(data)["wrapped"]
+        return text
+
+
+class JoinedResults(SerDes[BatchResult[str]]):
+    """Records a whole batch as its results, joined; of a batch whose items all succeeded that is everything."""
+
+    def serialize(self, value: BatchResult[str], serdes_context: SerDesContext) -> str:
+        return "OPSERDE:" + ",".join(value.get_results())
+
+    def deserialize(self, data: str, serdes_context: SerDesContext) -> BatchResult[str]:
+        results = after("OPSERDE:", data).split(",")
+        items = [BatchItem(index, BatchItemStatus.SUCCEEDED, result) for index, result in enumerate(results)]
+        return BatchResult(items, CompletionReason.ALL_COMPLETED)
+
+
+def after(mark: str, data: str) -> str:
+    """The text behind ``mark``; anything without it was not written by the same serializer."""
+    if not data.startswith(mark):
+        raise ValueError(f"{data!r} does not begin with {mark}")
+    return data.removeprefix(mark)

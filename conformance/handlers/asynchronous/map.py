@@ -1,0 +1,193 @@
+"""Suite ``map``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.batches import facts
+from support.serdes import JoinedResults, Marked
+
+from durably import (
+    AsyncDurableContext,
+    CompletionConfig,
+    Duration,
+    JsonSerDes,
+    MapConfig,
+    NestingType,
+    StepContext,
+    durable_execution,
+    durable_step,
+)
+
+IN_TURN: MapConfig[Any] = MapConfig(max_concurrency=1)
+WHOLE_RESULT: MapConfig[str] = MapConfig(max_concurrency=1, serdes=JoinedResults(), item_serdes=JsonSerDes())
+
+
+def in_turn(completion: CompletionConfig) -> MapConfig[Any]:
+    return MapConfig(max_concurrency=1, completion_config=completion)
+
+
+@durable_step
+async def give(step: StepContext, value: str) -> str:
+    return value
+
+
+async def greet(item_ctx: AsyncDurableContext, item: str) -> str:
+    return await item_ctx.step(give(f"Hello, {item}!"))
+
+
+async def same(item_ctx: AsyncDurableContext, item: str) -> str:
+    return item
+
+
+async def in_step(item_ctx: AsyncDurableContext, item: str) -> str:
+    return await item_ctx.step(give(item))
+
+
+async def in_capitals(item_ctx: AsyncDurableContext, item: str) -> str:
+    return item.upper()
+
+
+async def unless_bad(item_ctx: AsyncDurableContext, item: str) -> str:
+    if item == "bad":
+        raise RuntimeError("this item always fails")
+    return item
+
+
+async def give_second_after_wait(item_ctx: AsyncDurableContext, item: str, index: int) -> str:
+    if index == 1:
+        await item_ctx.wait(Duration.from_seconds(1))
+    return await item_ctx.step(give(item))
+
+
+@durable_execution
+async def basic(event: list[str], ctx: AsyncDurableContext) -> list[str]:
+    return (await ctx.map(event, greet, name="map", config=IN_TURN)).get_results()
+
+
+@durable_execution
+async def unnamed(event: list[int], ctx: AsyncDurableContext) -> list[int]:
+    async def double(item_ctx: AsyncDurableContext, item: int) -> int:
+        return item * 2
+
+    return (await ctx.map(event, double, config=IN_TURN)).get_results()
+
+
+@durable_execution
+async def indexed(event: list[int], ctx: AsyncDurableContext) -> list[int]:
+    async def add_index(item_ctx: AsyncDurableContext, item: int, index: int) -> int:
+        return item + index
+
+    return (await ctx.map(event, add_index, name="indexed", config=IN_TURN)).get_results()
+
+
+@durable_execution
+async def empty(event: list[str], ctx: AsyncDurableContext) -> list[str]:
+    return (await ctx.map(event, same, name="empty")).get_results()
+
+
+@durable_execution
+async def fail_fast(event: None, ctx: AsyncDurableContext) -> dict[str, str | int]:
+    config = in_turn(CompletionConfig(tolerated_failure_count=0))
+    return facts(await ctx.map(["ok", "bad", "ok"], unless_bad, name="failfast", config=config))
+
+
+@durable_execution
+async def rethrown(event: None, ctx: AsyncDurableContext) -> None:
+    config = in_turn(CompletionConfig(tolerated_failure_count=0))
+    (await ctx.map(["bad", "ok"], unless_bad, name="throwing", config=config)).throw_if_error()
+
+
+@durable_execution
+async def enough_succeeded(event: None, ctx: AsyncDurableContext) -> dict[str, str | int]:
+    config = in_turn(CompletionConfig(min_successful=2))
+    result = await ctx.map(["a", "b", "c", "d"], same, name="min-successful", config=config)
+    return facts(result, "completionReason", "successCount", "totalCount")
+
+
+@durable_execution
+async def failure_tolerated(event: None, ctx: AsyncDurableContext) -> dict[str, str | int]:
+    config = in_turn(CompletionConfig(tolerated_failure_count=1))
+    return facts(await ctx.map(["ok", "bad", "ok"], unless_bad, name="tolerated", config=config))
+
+
+@durable_execution
+async def too_many_failures(event: None, ctx: AsyncDurableContext) -> dict[str, str | int]:
+    config = in_turn(CompletionConfig(tolerated_failure_count=1))
+    result = await ctx.map(["bad", "bad", "ok"], unless_bad, name="tolerated-exceeded", config=config)
+    return facts(result, "completionReason", "successCount", "failureCount", "totalCount")
+
+
+@durable_execution
+async def too_large_a_share_failed(event: None, ctx: AsyncDurableContext) -> dict[str, str | int]:
+    config = in_turn(CompletionConfig(tolerated_failure_percentage=25))
+    result = await ctx.map(["bad", "bad", "ok", "ok"], unless_bad, name="tolerated-pct", config=config)
+    return facts(result, "completionReason", "successCount", "failureCount", "totalCount")
+
+
+@durable_execution
+async def concurrent(event: None, ctx: AsyncDurableContext) -> list[str]:
+    config: MapConfig[str] = MapConfig(max_concurrency=2)
+    return (await ctx.map(["r0", "r1", "r2"], same, name="concurrent", config=config)).get_results()
+
+
+@durable_execution
+async def flat(event: None, ctx: AsyncDurableContext) -> list[str]:
+    config: MapConfig[str] = MapConfig(max_concurrency=1, nesting_type=NestingType.FLAT)
+    return (await ctx.map(["fa", "fb"], in_step, name="flat", config=config)).get_results()
+
+
+@durable_execution
+async def items_named(event: list[int], ctx: AsyncDurableContext) -> list[int]:
+    async def times_ten(item_ctx: AsyncDurableContext, item: int) -> int:
+        return item * 10
+
+    config: MapConfig[int] = MapConfig(max_concurrency=1, item_namer=lambda item, index: f"item-{item}")
+    return (await ctx.map(event, times_ten, name="named-items", config=config)).get_results()
+
+
+@durable_execution
+async def item_serdes(event: None, ctx: AsyncDurableContext) -> list[str]:
+    config: MapConfig[str] = MapConfig(max_concurrency=1, item_serdes=Marked())
+    return (await ctx.map(["x", "y"], in_capitals, name="serdes", config=config)).get_results()
+
+
+@durable_execution
+async def wait_inside(event: None, ctx: AsyncDurableContext) -> list[str]:
+    return (await ctx.map(["r0", "r1"], give_second_after_wait, name="suspend", config=IN_TURN)).get_results()
+
+
+@durable_execution
+async def large_result(event: None, ctx: AsyncDurableContext) -> dict[str, str | int]:
+    async def blow_up(item_ctx: AsyncDurableContext, item: str) -> str:
+        return item * 70_000
+
+    result = await ctx.map(["a", "b", "c", "d"], blow_up, name="large", config=IN_TURN)
+    return facts(result, "successCount", "totalCount")
+
+
+@durable_execution
+async def then_wait(event: None, ctx: AsyncDurableContext) -> list[str]:
+    result = await ctx.map(["a", "b"], in_capitals, name="then-wait", config=IN_TURN)
+    await ctx.wait(Duration.from_seconds(1))
+    return result.get_results()
+
+
+@durable_execution
+async def failure_then_wait(event: None, ctx: AsyncDurableContext) -> dict[str, str | int]:
+    config = in_turn(CompletionConfig(tolerated_failure_count=1))
+    result = await ctx.map(["ok", "bad"], unless_bad, name="fail-then-wait", config=config)
+    await ctx.wait(Duration.from_seconds(1))
+    return facts(result)
+
+
+@durable_execution
+async def whole_result_serdes(event: None, ctx: AsyncDurableContext) -> list[str]:
+    return (await ctx.map(["x", "y"], in_capitals, name="op-serde", config=WHOLE_RESULT)).get_results()
+
+
+@durable_execution
+async def whole_result_serdes_replayed(event: None, ctx: AsyncDurableContext) -> list[str]:
+    result = await ctx.map(["x", "y"], in_capitals, name="op-serde-replay", config=WHOLE_RESULT)
+    await ctx.wait(Duration.from_seconds(1))
+    return result.get_results()
