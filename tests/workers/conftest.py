@@ -62,15 +62,18 @@ class Answer:
         return self.results[0]
 
 
-def invocation(function: str, payload: str = "{}", *, timeout: float | None = 900, **more: Any) -> Invocation:
+def invocation(
+    function: str, payload: str = "{}", *, timeout: float | None = 900, now_ms: int | None = None, **more: Any
+) -> Invocation:
     number = next(_ids)
+    now = time.time() * 1000 if now_ms is None else now_ms
     return Invocation(
         request_id=more.pop("request_id", f"request-{number}"),
         function_name=function,
         function_version="$LATEST",
         invoked_function_arn=f"arn:aws:lambda:us-east-1:000000000000:function:{function}",
         payload=payload,
-        deadline_ms=None if timeout is None else int((time.time() + timeout) * 1000),
+        deadline_ms=None if timeout is None else int(now + timeout * 1000),
         **more,
     )
 

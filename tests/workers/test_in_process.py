@@ -7,10 +7,8 @@ import contextvars
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -246,24 +244,27 @@ def test_a_coroutine_that_blocks_the_loop_does_not_hold_up_others_for_ever(
     release.set()
 
 
-def test_waiting_for_a_thread_is_not_the_functions_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("waited_ms", [0, 100_000])
+def test_waiting_for_a_thread_is_not_the_functions_time(make: Make, waited_ms: int) -> None:
     entered, release = threading.Event(), threading.Event()
+    clock = ManualClock()
 
     def first(event: Any, context: Any) -> None:
         entered.set()
         release.wait(30)
 
     worker = make(
-        {"first": first, "left": lambda event, context: context.get_remaining_time_in_millis()}, concurrency=1
+        {"first": first, "left": lambda event, context: context.get_remaining_time_in_millis()},
+        concurrency=1,
+        clock=clock,
     )
-    busy = send(worker, "first")
+    busy = send(worker, "first", now_ms=clock.now_ms())
     assert entered.wait(10)
-    queued = send(worker, "left", timeout=2)
-    later = time.monotonic() + 100
-    monkeypatch.setattr("durably.workers.in_process.time", SimpleNamespace(monotonic=lambda: later))
+    queued = send(worker, "left", timeout=20, now_ms=clock.now_ms())
+    clock.advance(waited_ms)
     release.set()
     assert busy.get().kind == "returned"
-    assert 90_000 < int(queued.get().payload or "0") < 110_000
+    assert queued.get().payload == "20000"
 
 
 def test_no_timeout(make: Make) -> None:

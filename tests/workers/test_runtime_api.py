@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from durably.service.clock import ManualClock
 from durably.service.ports import FunctionSpec
 from durably.workers.runtime_api import LambdaWorkers, RuntimeFunction
 
@@ -267,6 +268,31 @@ def test_the_context(make: Make) -> None:
         "trace": "Root=1-2-3",
         "custom": {"ä": 1},
     }
+
+
+def test_never_more_time_than_the_timeout_however_long_it_waited(make: Make, tmp_path: Path) -> None:
+    """By the header, whose clock stands still here: a process's own clock would hide a millisecond too many."""
+    clock = ManualClock()
+    source = FUNCTIONS + (
+        "def deadline(event, context):\n"
+        "    while not os.path.exists(event): time.sleep(0.005)\n"
+        "    return context._epoch_deadline_time_in_ms\n"
+    )
+    workers = make(source, clock=clock, concurrency=1)
+    go = tmp_path / "go"
+    first, queued = (
+        send(workers, "deadline", json.dumps(str(go)), timeout=60, now_ms=clock.now_ms()) for _ in range(2)
+    )
+    begun = clock.now_ms() + 60_000
+    go.touch()
+    assert first.get().payload == str(begun)
+    assert queued.get().payload == str(begun)
+    late = send(workers, "deadline", json.dumps(str(tmp_path / "later")), timeout=60, now_ms=clock.now_ms())
+    waiting = send(workers, "deadline", json.dumps(str(go)), timeout=60, now_ms=clock.now_ms())
+    clock.advance(100_000)
+    (tmp_path / "later").touch()
+    late.get()
+    assert waiting.get().payload == str(clock.now_ms() + 60_000)
 
 
 def test_no_deadline(make: Make) -> None:

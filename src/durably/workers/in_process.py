@@ -6,7 +6,8 @@ deadline, its coroutine is cancelled, its thread is left behind and replaced. Wh
 to the record, since the service has fenced its checkpoint token by then. A coroutine that blocks the loop itself
 would hold up all others; so a loop that does not answer when a coroutine of it is cancelled is left behind too.
 
-The time an invocation waits for a free thread is not the function's: it is added to the deadline.
+The time an invocation waits for a free thread is not the function's: what was left of its timeout when it was submitted
+is left when it begins.
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ def _is_async(handler: Any) -> bool:
 class _Run:
     """One invocation. Whoever calls :meth:`end` first, the function or its deadline, ends it."""
 
-    __slots__ = ("_done", "_queued", "_worker", "function", "invocation")
+    __slots__ = ("_done", "_left_ms", "_worker", "function", "invocation")
 
     def __init__(
         self,
@@ -163,7 +164,7 @@ class _Run:
     ) -> None:
         self._worker = worker
         self._done = [done]
-        self._queued = time.monotonic()
+        self._left_ms = None if invocation.deadline_ms is None else invocation.deadline_ms - worker._clock.now_ms()
         self.function = function
         self.invocation = invocation
 
@@ -221,10 +222,9 @@ class _Run:
     def _begin(self) -> tuple[LambdaContext, float | None]:
         """The context, and how many seconds the function has from now."""
         spec, invocation, now_ms = self.function.spec, self.invocation, self._worker._clock.now_ms
-        deadline_ms, seconds = invocation.deadline_ms, None
-        if deadline_ms is not None:
-            deadline_ms += round((time.monotonic() - self._queued) * 1000)
-            seconds = (deadline_ms - now_ms()) / 1000
+        deadline_ms = seconds = None
+        if self._left_ms is not None:
+            deadline_ms, seconds = now_ms() + self._left_ms, self._left_ms / 1000
         context = LambdaContext.of(invocation, spec, self._worker._log_stream, deadline_ms, now_ms)
         return context, seconds
 

@@ -189,11 +189,9 @@ class WorkerProcess:
         self.idle_since = None
         invocation = job.invocation
         now_ms, deadline_ms = self._launch.now_ms(), None
-        if invocation.deadline_ms is not None:
-            # The time in the queue is not the function's.
-            left = invocation.deadline_ms + round((time.monotonic() - job.queued) * 1000) - now_ms
-            deadline_ms = now_ms + left
-            self._timer = self._loop.call_later(max(0.0, left / 1000), self._function_timed_out, left / 1000)
+        if job.left_ms is not None:
+            deadline_ms, seconds = now_ms + job.left_ms, job.left_ms / 1000
+            self._timer = self._loop.call_later(max(0.0, seconds), self._function_timed_out, seconds)
         connection.send(
             HTTPStatus.OK,
             invocation_headers(invocation, deadline_ms, now_ms),

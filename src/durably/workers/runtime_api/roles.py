@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -19,14 +18,17 @@ _Process = TypeVar("_Process", contravariant=True)
 
 
 class Job:
-    """An invocation on its way through the workers."""
+    """An invocation on its way through the workers.
 
-    __slots__ = ("done", "invocation", "queued")
+    ``left_ms`` is what it has of its timeout, and still has when it begins: the time in the queue is not the function's.
+    """
 
-    def __init__(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
+    __slots__ = ("done", "invocation", "left_ms")
+
+    def __init__(self, invocation: Invocation, done: Callable[[InvocationResult], None], now_ms: int) -> None:
         self.invocation = invocation
         self.done = done
-        self.queued = time.monotonic()
+        self.left_ms = None if invocation.deadline_ms is None else invocation.deadline_ms - now_ms
 
 
 class Launch(Protocol):

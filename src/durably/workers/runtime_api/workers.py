@@ -102,7 +102,7 @@ class LambdaWorkers:
         return self._specs
 
     def submit(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
-        if self._closing or not self._thread.call(self._submit, Job(invocation, done)):
+        if self._closing or not self._thread.call(self._submit, Job(invocation, done, self._clock.now_ms())):
             done(unavailable("ServiceException", "The worker is closed."))
 
     def replace(self, functions: str | LoadedApp | Iterable[RuntimeFunction]) -> None:
