@@ -85,8 +85,15 @@ class Durably:
 class Dev(Durably):
     """``durably dev``, up and serving."""
 
-    def __init__(self, target: str, *options: str, cwd: Path, stderr: int = subprocess.STDOUT) -> None:
-        super().__init__("dev", target, "--port", "0", *options, cwd=cwd, stderr=stderr)
+    def __init__(
+        self,
+        target: str,
+        *options: str,
+        cwd: Path,
+        environment: dict[str, str] | None = None,
+        stderr: int = subprocess.STDOUT,
+    ) -> None:
+        super().__init__("dev", target, "--port", "0", *options, cwd=cwd, environment=environment, stderr=stderr)
         self.url = ""
 
     def ready(self) -> Dev:

@@ -46,6 +46,9 @@ def logs(event: None, ctx: DurableContext) -> None:
 def plain(event, context):
     print("printed by plain")
     return os.environ["AWS_ENDPOINT_URL_LAMBDA"]
+
+def environment(event, context):
+    return {name: value for name, value in os.environ.items() if name in event}
 """
 
 
@@ -60,8 +63,8 @@ def launch(app: Path) -> Iterator[Callable[..., Dev]]:
     """Starts ``durably dev app.py`` with options; nothing is left running."""
     begun: list[Dev] = []
 
-    def start(*options: str, target: str = "app.py") -> Dev:
-        begun.append(Dev(target, *options, cwd=app))
+    def start(*options: str, target: str = "app.py", environment: dict[str, str] | None = None) -> Dev:
+        begun.append(Dev(target, *options, cwd=app, environment=environment))
         return begun[-1]
 
     yield start
@@ -72,7 +75,7 @@ def launch(app: Path) -> Iterator[Callable[..., Dev]]:
 def test_it_serves_and_logs_and_stops(launch: Callable[..., Dev], app: Path) -> None:
     dev = launch().ready()
     assert "  store      .durably/durably.db\n" in dev.output
-    assert re.search(r"functions  greet\n +approve\n +logs\n +plain  \(not durable\)\n", dev.output)
+    assert re.search(r"functions  greet\n +approve\n +logs\n +plain  \(not durable\)\n +environment ", dev.output)
     done = durably("invoke", "greet", '"you"', "--name", "n1", cwd=app, url=dev.url)
     assert done.stdout.endswith('\n"hello you"\n'), done.stderr
     dev.until(r'greet n1  ▶ execution  started  "you"')
@@ -124,7 +127,7 @@ def test_json_is_one_document_per_line_whatever_functions_print(app: Path) -> No
     try:
         dev.until('"Event":"Serving"')
         serving = json.loads(dev.output)
-        assert serving["Functions"] == ["greet", "approve", "logs", "plain"]
+        assert serving["Functions"] == ["greet", "approve", "logs", "plain", "environment"]
         durably("invoke", "plain", cwd=app, url=serving["Url"])
         durably("invoke", "greet", '"you"', cwd=app, url=serving["Url"])
         dev.until("ExecutionSucceeded")
@@ -149,9 +152,38 @@ def test_an_address_others_can_reach_is_pointed_out(launch: Callable[..., Dev]) 
     assert "Whoever can reach this address can run these functions." in dev.output
 
 
-def test_functions_find_the_service_in_their_environment(launch: Callable[..., Dev], app: Path) -> None:
-    dev = launch().ready()
-    assert json_of(durably("invoke", "plain", cwd=app, url=dev.url)) == dev.url
+_TOLD = ["AWS_ENDPOINT_URL_LAMBDA", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "1")], ids=["in-process", "workers"])
+@pytest.mark.parametrize(
+    ("exported", "region", "key"),
+    [
+        ({}, "us-east-1", "local"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-west-1", "local"),
+        ({"AWS_DEFAULT_REGION": "eu-north-1"}, "eu-north-1", "local"),
+        ({"AWS_CONFIG_FILE": "config"}, "ap-south-1", "local"),
+        (
+            {"AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "A"},
+            "us-east-1",
+            "A",
+        ),
+    ],
+    ids=["nothing", "both", "default", "profile", "another-service"],
+)
+def test_functions_find_the_service_region_and_credentials_in_their_environment(
+    launch: Callable[..., Dev], app: Path, options: tuple[str, ...], exported: dict[str, str], region: str, key: str
+) -> None:
+    (app / "config").write_text("[default]\nregion = ap-south-1\n")
+    dev = launch("--no-reload", *options, environment=exported).ready()
+    told = json_of(durably("invoke", "environment", json.dumps(_TOLD), cwd=app, url=dev.url))
+    assert told == {
+        "AWS_ENDPOINT_URL_LAMBDA": dev.url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": key,
+    }
 
 
 # ---- reload -----------------------------------------------------------------------------------------------
@@ -166,7 +198,7 @@ def test_changed_code_is_served_and_broken_code_is_not(launch: Callable[..., Dev
 
     assert greeting() == '"hello you"'
     _replace(path, APP.replace("hello", "goodbye"))
-    dev.until(r"reload  app\.py changed; serving greet, approve, logs, plain")
+    dev.until(r"reload  app\.py changed; serving greet, approve, logs, plain, environment")
     assert greeting() == '"goodbye you"'
 
     _replace(path, "import no_such_module\n" + APP)

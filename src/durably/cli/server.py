@@ -53,7 +53,7 @@ class Server:
         port = self._port or _free_port(self._host)
         url_host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)
         url = f"http://{url_host}:{port}"
-        _set_environment(url)
+        region = _set_environment(url)
         log = EventLog(
             as_json=self._json,
             options="" if port == 9014 else f" --endpoint-url {url}",
@@ -68,7 +68,7 @@ class Server:
         service = Service(store)
         service.subscribe(log.listener)
         server = HttpServer(service, self._host, port)
-        self._worker = self._make_worker(app, service, url, log)
+        self._worker = self._make_worker(app, service, url, region, log)
         self._closers += [log.close, service.close, server.stop, self._worker.close]
         service.attach(self._worker)
         try:
@@ -97,7 +97,7 @@ class Server:
             again = "" if self._store == ":memory:" else " Unfinished executions continue when you start it again."
             click.echo(f"Stopped.{again}")
 
-    def _make_worker(self, app: Any, service: Any, url: str, log: EventLog) -> Any:
+    def _make_worker(self, app: Any, service: Any, url: str, region: str, log: EventLog) -> Any:
         if self._workers is not None:
             from durably.workers.runtime_api import LambdaWorkers
 
@@ -107,6 +107,7 @@ class Server:
                     endpoint_url=url,
                     concurrency=self._workers,
                     max_processes=max(32, self._workers),
+                    region=region,
                     on_log=log.worker_message,
                 )
             except RuntimeError as exc:
@@ -164,20 +165,21 @@ def _history(service: Any, arn: str) -> Iterator[Any]:
             return
 
 
-def _set_environment(url: str) -> None:
-    """Let boto3 clients made by the functions find this service, without touching what is set."""
-    defaults = {
-        "AWS_ENDPOINT_URL_LAMBDA": url,
-        "AWS_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
-        "AWS_DEFAULT_REGION": os.environ.get("AWS_REGION", "us-east-1"),
-    }
-    home = Path.home() / ".aws"
-    signed_in = any(name in os.environ for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"))
-    if not signed_in and not (home / "credentials").exists() and not (home / "config").exists():
-        # Without any, boto3 refuses to send; this service does not look at them.
-        defaults |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
+def _set_environment(url: str) -> str:
+    """Let boto3 clients made by the functions find this service. Returns the region they are told.
+
+    The endpoint is this service's, whatever was exported: handlers of the official SDK checkpoint there, and one that
+    belongs to another service would take their checkpoints away. Credentials are left alone where there are any.
+    """
+    from durably.client.credentials import profile_region
+    from durably.client.urls import region_of
+    from durably.workers._credentials import stand_in_credentials
+
+    config = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+    region = region_of(os.environ, None) or (profile_region() if config.exists() else None) or "us-east-1"
+    os.environ.update(AWS_ENDPOINT_URL_LAMBDA=url, AWS_REGION=region, AWS_DEFAULT_REGION=region)
+    os.environ.update(stand_in_credentials(os.environ))
+    return region
 
 
 def _set_up_logging() -> None:

@@ -9,19 +9,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from durably.service.ports import FunctionSpec
+from durably.workers._credentials import stand_in_credentials
 from durably.workers._lambda_context import log_group
 
 __all__ = ["Surroundings", "process_environment"]
 
-_CREDENTIAL_SOURCES: Final = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_PROFILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
-
-_CREDENTIAL_KEYS: Final = ("aws_access_key_id", "credential_process", "role_arn", "sso_", "login_session")
 _NOT_INHERITED: Final = (
     "AWS_LAMBDA_MAX_CONCURRENCY",
     "AWS_LAMBDA_LOG_LEVEL",
@@ -59,9 +51,7 @@ def process_environment(
     """
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     environment = {**inherited, **shared.environment, **spec.environment, **own}
-    # A client of the function that signs must find some credentials; the service does not check them.
-    if not any(environment.get(name) for name in _CREDENTIAL_SOURCES) and not _has_credentials_file(environment):
-        environment |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    environment |= stand_in_credentials(environment)
     search = [str(task_root), *filter(None, [environment.get("PYTHONPATH")])]
     environment |= {
         "_HANDLER": handler,
@@ -84,19 +74,3 @@ def process_environment(
     if shared.endpoint_url is not None:
         environment["AWS_ENDPOINT_URL_LAMBDA"] = shared.endpoint_url
     return environment
-
-
-def _has_credentials_file(environment: Mapping[str, str]) -> bool:
-    home = Path(environment.get("HOME") or "~").expanduser() / ".aws"
-    places = (
-        environment.get("AWS_SHARED_CREDENTIALS_FILE") or home / "credentials",
-        environment.get("AWS_CONFIG_FILE") or home / "config",
-    )
-    for place in places:
-        try:
-            text = Path(place).expanduser().read_text(errors="replace")
-        except OSError:
-            continue
-        if any(key in text for key in _CREDENTIAL_KEYS):
-            return True
-    return False

@@ -20,7 +20,7 @@ _Process = TypeVar("_Process", contravariant=True)
 class Job:
     """An invocation on its way through the workers.
 
-    ``left_ms`` is what it has of its timeout, and still has when it begins: the time in the queue is not the function's.
+    ``left_ms`` of its timeout it still has when it begins: the time in the queue is not the function's.
     """
 
     __slots__ = ("done", "invocation", "left_ms")
