@@ -49,7 +49,12 @@ def test_invoke_takes_a_file_or_standard_input(run: Run, tmp_path: Path) -> None
     path.write_text('"file"')
     assert run("invoke", "greet", f"@{path}").stdout.endswith('\n"hello file"\n')
     assert run("invoke", "greet", "-", stdin='"pipe"').stdout.endswith('\n"hello pipe"\n')
-    assert run("invoke", "greet").stdout.endswith('\n"hello None"\n')
+    assert run("invoke", "greet", "null").stdout.endswith('\n"hello None"\n')
+
+
+def test_without_input_it_is_an_empty_object_as_without_a_payload_on_lambda(run: Run) -> None:
+    assert run("invoke", "greet").stdout.endswith('\n"hello {}"\n')
+    assert run("invoke", "plain").stdout == '{\n  "got": {}\n}\n'
 
 
 def test_invoke_indents_what_happens_inside(run: Run) -> None:

@@ -40,7 +40,7 @@ def approve(event: str, ctx: DurableContext) -> str:
     return f"{event}: {answer}"
 
 @durable_execution
-def logs(event: None, ctx: DurableContext) -> None:
+def logs(event: dict, ctx: DurableContext) -> None:
     ctx.logger.info("logged by logs")
 
 def plain(event, context):

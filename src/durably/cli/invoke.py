@@ -28,7 +28,7 @@ __all__ = ["follow", "invoke"]
 
 @click.command()
 @click.argument("function", metavar="NAME")
-@click.argument("given", metavar="[INPUT]", default="null")
+@click.argument("given", metavar="[INPUT]", required=False)
 @click.option("--name", metavar="EXECUTION_NAME", help="Start it under this name; the same name starts only once.")
 @click.option("--detach", is_flag=True, help="Start it and return.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop watching after this.")
@@ -36,14 +36,14 @@ __all__ = ["follow", "invoke"]
 @place_options
 @explained
 def invoke(
-    function: str, given: str, name: str | None, detach: bool, timeout: float | None, json_: bool, place: Place
+    function: str, given: str | None, name: str | None, detach: bool, timeout: float | None, json_: bool, place: Place
 ) -> None:
     """Start an execution of the function NAME and follow it live to its end.
 
-    INPUT is JSON text, @FILE, or - for standard input; without it the input is null. NAME may carry a version or an
+    INPUT is JSON text, @FILE, or - for standard input; without it the input is {}. NAME may carry a version or an
     alias (NAME:3); without one it is $LATEST.
     """
-    payload = json_text(given, "INPUT")
+    payload = json_text(given, "INPUT") if given is not None else None
     if name is not None and not EXECUTION_NAME_PATTERN.fullmatch(name):
         raise Failure(f"--name must be 1 to 64 of letters, digits, '-' and '_', not {name!r}.")
     if _is_plain(place, function):
@@ -148,7 +148,7 @@ def _print_ending(ended: dict[str, Any]) -> None:
         click.echo("    " + click.style(clean(str(entry)), dim=True))
 
 
-def _start(place: Place, function: str, payload: str, name: str) -> dict[str, Any]:
+def _start(place: Place, function: str, payload: str | None, name: str) -> dict[str, Any]:
     if function.startswith("arn:"):
         bare, qualifier = function, None if function.count(":") == 7 else "$LATEST"
     else:
@@ -174,7 +174,7 @@ def _is_plain(place: Place, function: str) -> bool:
     return any(known["FunctionName"] == bare and known.get("Durable") is False for known in place.functions())
 
 
-def _call_plain(place: Place, function: str, payload: str, timeout: float | None, json_: bool) -> None:
+def _call_plain(place: Place, function: str, payload: str | None, timeout: float | None, json_: bool) -> None:
     bare = function.split(":")[0]
     answer = place.api.call("Invoke", FunctionName=bare, Payload=payload, read_timeout=timeout or 900)
     if json_:
