@@ -89,6 +89,17 @@ def test_the_same_name_starts_only_once(run: Run) -> None:
     assert "another payload" in other.stderr
 
 
+def test_a_name_stands_for_the_same_input_however_it_is_given(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "in.json"
+    path.write_text('{"id": 7}\n')
+    inline = run("invoke", "greet", '{"id": 7}', "--name", "any-way", "--json")
+    for again in (
+        run("invoke", "greet", f"@{path}", "--name", "any-way", "--json"),
+        run("invoke", "greet", "-", "--name", "any-way", "--json", stdin='{"id": 7}\n'),
+    ):
+        assert parsed(again)["DurableExecutionArn"] == parsed(inline)["DurableExecutionArn"]
+
+
 def test_a_misspelt_function_is_met_with_the_one_that_was_meant(run: Run) -> None:
     for command in (("invoke", "gret"), ("invoke", "gret:$LATEST"), ("invoke", "gret", "--detach")):
         result = run(*command)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
 from .failures import Failure
 
 __all__ = ["json_text", "text"]
+
+_JSON_SPACE: Final = " \t\r\n"
 
 
 def text(given: str) -> str:
@@ -30,7 +33,10 @@ def text(given: str) -> str:
 
 
 def json_text(given: str, what: str) -> str:
-    """The same, checked to be JSON. The error shows the place."""
+    """The same, checked to be JSON, without the white space around it. The error shows the place.
+
+    An execution's name stands for its input as text: the final newline of a file must not make it another.
+    """
     content = text(given)
     try:
         json.loads(content, parse_constant=_refuse_constant)
@@ -48,7 +54,7 @@ def json_text(given: str, what: str) -> str:
         raise Failure(f"{what} is not valid JSON: {exc} is not a JSON value.") from exc
     except RecursionError as exc:
         raise Failure(f"{what} is nested too deeply.") from exc
-    return content
+    return content.strip(_JSON_SPACE)
 
 
 class _Constant(ValueError):
@@ -62,7 +68,7 @@ def _refuse_constant(name: str) -> object:
 def _hint(content: str) -> str:
     stripped = content.strip()
     if not stripped:
-        return "It is empty; write null for no input."
+        return "It is empty; leave it out for {}, or write null."
     if stripped.startswith(("{'", "['", "'")):
         return "JSON strings are written with double quotes."
     if stripped.replace("_", "").replace("-", "").isalnum() and not stripped[0].isdigit():
