@@ -114,10 +114,22 @@ if TYPE_CHECKING:
         AsyncDurableContext as AsyncDurableContext,
     )
     from .context import (
+        AsyncDurableFuture as AsyncDurableFuture,
+    )
+    from .context import (
+        AsyncSaga as AsyncSaga,
+    )
+    from .context import (
         Callback as Callback,
     )
     from .context import (
         DurableContext as DurableContext,
+    )
+    from .context import (
+        DurableFuture as DurableFuture,
+    )
+    from .context import (
+        Saga as Saga,
     )
     from .context import (
         StepContext as StepContext,
@@ -139,6 +151,9 @@ if TYPE_CHECKING:
     )
     from .context import (
         durable_with_child_context as durable_with_child_context,
+    )
+    from .exceptions import (
+        AllFailedError as AllFailedError,
     )
     from .exceptions import (
         CallbackError as CallbackError,
@@ -258,6 +273,9 @@ if TYPE_CHECKING:
         RetryStrategyConfig as RetryStrategyConfig,
     )
     from .retries import (
+        WithRetryConfig as WithRetryConfig,
+    )
+    from .retries import (
         create_linear_retry_strategy as create_linear_retry_strategy,
     )
     from .retries import (
@@ -265,6 +283,15 @@ if TYPE_CHECKING:
     )
     from .retries import (
         retry_if as retry_if,
+    )
+    from .retries import (
+        with_retry as with_retry,
+    )
+    from .saga import (
+        CompensationItem as CompensationItem,
+    )
+    from .saga import (
+        CompensationResult as CompensationResult,
     )
     from .serdes import (
         DefaultSerDes as DefaultSerDes,
@@ -321,112 +348,32 @@ if TYPE_CHECKING:
         OperationType as OperationType,
     )
 
+# fmt: off
 __all__ = [
-    "__version__",
-    "AsyncCallback",
-    "AsyncDurableContext",
-    "AsyncDurableServiceClient",
-    "BatchCompletionError",
-    "BatchItem",
-    "BatchItemStatus",
-    "BatchResult",
-    "Boto3Client",
-    "Callback",
-    "CallbackConfig",
-    "CallbackError",
-    "CallbackExternalError",
-    "CallbackSubmitterError",
-    "CallbackTimeoutError",
-    "CheckpointError",
-    "ChildConfig",
-    "ChildContextError",
-    "CompletionConfig",
-    "CompletionDecision",
-    "CompletionItemStatus",
-    "CompletionOutcome",
-    "CompletionReason",
-    "CompletionStatus",
-    "ContextMisuseError",
-    "DefaultSerDes",
-    "DurableContext",
-    "DurableExecutionsError",
-    "DurableFunction",
-    "DurableLogger",
-    "DurableOperationError",
-    "DurableServiceClient",
-    "Duration",
-    "ErrorObject",
-    "ExecutionError",
-    "ExponentialBackoff",
-    "ExponentialWait",
-    "ExtendedTypeSerDes",
-    "FixedDelay",
-    "FixedWait",
-    "GetExecutionStateError",
-    "InvalidStateError",
-    "InvocationError",
-    "InvokeConfig",
-    "InvokeError",
-    "ItemBatcher",
-    "JitterStrategy",
-    "JsonFormatter",
-    "JsonSerDes",
-    "LambdaClient",
-    "LinearBackoff",
-    "LinearRetryStrategyConfig",
-    "LinearWait",
-    "LoggerInterface",
-    "MapConfig",
-    "NestingType",
-    "NoRetry",
-    "NonDeterministicExecutionError",
-    "OperationStatus",
-    "OperationSubType",
-    "OperationType",
-    "ParallelBranch",
-    "ParallelConfig",
-    "PassThroughSerDes",
-    "ReplayLogging",
-    "RetryDecision",
-    "RetryPresets",
-    "RetryStrategyConfig",
-    "RetryableSerDesError",
-    "SerDes",
-    "SerDesContext",
-    "SerDesError",
-    "StepConfig",
-    "StepContext",
-    "StepError",
-    "StepInterruptedError",
-    "StepSemantics",
-    "StepTimeoutError",
-    "TerminationReason",
-    "UnrecoverableError",
-    "ValidationError",
-    "WaitForCallbackConfig",
-    "WaitForCallbackContext",
-    "WaitForConditionCheckContext",
-    "WaitForConditionConfig",
-    "WaitForConditionDecision",
-    "WaitForConditionError",
-    "WaitStrategyConfig",
-    "complete_batch",
-    "continue_batch",
-    "create_linear_retry_strategy",
-    "create_retry_strategy",
-    "create_wait_strategy",
-    "durable_execution",
-    "durable_parallel_branch",
-    "durable_step",
-    "durable_wait_for_callback",
-    "durable_with_child_context",
-    "json_logger",
-    "map_summary",
-    "parallel_summary",
-    "retry_if",
-    "setup_logging",
-    "simple_logger",
+    "__version__", "AllFailedError", "AsyncCallback", "AsyncDurableContext", "AsyncDurableFuture",
+    "AsyncDurableServiceClient", "AsyncSaga", "BatchCompletionError", "BatchItem", "BatchItemStatus",
+    "BatchResult", "Boto3Client", "Callback", "CallbackConfig", "CallbackError", "CallbackExternalError",
+    "CallbackSubmitterError", "CallbackTimeoutError", "CheckpointError", "ChildConfig", "ChildContextError",
+    "CompensationItem", "CompensationResult", "CompletionConfig", "CompletionDecision", "CompletionItemStatus",
+    "CompletionOutcome", "CompletionReason", "CompletionStatus", "ContextMisuseError", "DefaultSerDes",
+    "DurableContext", "DurableExecutionsError", "DurableFunction", "DurableFuture", "DurableLogger",
+    "DurableOperationError", "DurableServiceClient", "Duration", "ErrorObject", "ExecutionError",
+    "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes", "FixedDelay", "FixedWait",
+    "GetExecutionStateError", "InvalidStateError", "InvocationError", "InvokeConfig", "InvokeError",
+    "ItemBatcher", "JitterStrategy", "JsonFormatter", "JsonSerDes", "LambdaClient", "LinearBackoff",
+    "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface", "MapConfig", "NestingType", "NoRetry",
+    "NonDeterministicExecutionError", "OperationStatus", "OperationSubType", "OperationType", "ParallelBranch",
+    "ParallelConfig", "PassThroughSerDes", "ReplayLogging", "RetryDecision", "RetryPresets",
+    "RetryStrategyConfig", "RetryableSerDesError", "Saga", "SerDes", "SerDesContext", "SerDesError", "StepConfig",
+    "StepContext", "StepError", "StepInterruptedError", "StepSemantics", "StepTimeoutError", "TerminationReason",
+    "UnrecoverableError", "ValidationError", "WaitForCallbackConfig", "WaitForCallbackContext",
+    "WaitForConditionCheckContext", "WaitForConditionConfig", "WaitForConditionDecision", "WaitForConditionError",
+    "WaitStrategyConfig", "WithRetryConfig", "complete_batch", "continue_batch", "create_linear_retry_strategy",
+    "create_retry_strategy", "create_wait_strategy", "durable_execution", "durable_parallel_branch",
+    "durable_step", "durable_wait_for_callback", "durable_with_child_context", "json_logger", "map_summary",
+    "parallel_summary", "retry_if", "setup_logging", "simple_logger", "with_retry",
 ]
+# fmt: on
 
 _HOMES = {
     "_logging.options": "LoggerInterface ReplayLogging",
@@ -440,23 +387,26 @@ _HOMES = {
         "WaitForCallbackConfig complete_batch continue_batch"
     ),
     "context": (
-        "AsyncCallback AsyncDurableContext Callback DurableContext StepContext WaitForCallbackContext "
-        "WaitForConditionCheckContext durable_parallel_branch durable_step durable_wait_for_callback "
-        "durable_with_child_context"
+        "AsyncCallback AsyncDurableContext AsyncDurableFuture AsyncSaga Callback DurableContext "
+        "DurableFuture Saga StepContext WaitForCallbackContext WaitForConditionCheckContext "
+        "durable_parallel_branch durable_step durable_wait_for_callback durable_with_child_context"
     ),
     "exceptions": (
-        "CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError CheckpointError "
-        "ChildContextError ContextMisuseError DurableExecutionsError DurableOperationError ExecutionError "
-        "GetExecutionStateError InvalidStateError InvocationError InvokeError "
-        "NonDeterministicExecutionError RetryableSerDesError SerDesError StepError StepInterruptedError "
-        "StepTimeoutError TerminationReason UnrecoverableError ValidationError WaitForConditionError"
+        "AllFailedError CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError "
+        "CheckpointError ChildContextError ContextMisuseError DurableExecutionsError "
+        "DurableOperationError ExecutionError GetExecutionStateError InvalidStateError InvocationError "
+        "InvokeError NonDeterministicExecutionError RetryableSerDesError SerDesError StepError "
+        "StepInterruptedError StepTimeoutError TerminationReason UnrecoverableError ValidationError "
+        "WaitForConditionError"
     ),
     "execution": "DurableFunction durable_execution",
     "logger": "DurableLogger JsonFormatter json_logger setup_logging simple_logger",
     "retries": (
         "ExponentialBackoff FixedDelay LinearBackoff LinearRetryStrategyConfig NoRetry RetryDecision "
-        "RetryPresets RetryStrategyConfig create_linear_retry_strategy create_retry_strategy retry_if"
+        "RetryPresets RetryStrategyConfig WithRetryConfig create_linear_retry_strategy "
+        "create_retry_strategy retry_if with_retry"
     ),
+    "saga": "CompensationItem CompensationResult",
     "serdes": "DefaultSerDes ExtendedTypeSerDes JsonSerDes PassThroughSerDes SerDes SerDesContext",
     "summaries": "map_summary parallel_summary",
     "waits": (

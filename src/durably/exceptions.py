@@ -19,6 +19,7 @@
         +-- InvokeError
         +-- ChildContextError
         +-- WaitForConditionError
+        +-- AllFailedError                    none of the operations given to any() succeeded
         +-- CallbackError
             +-- CallbackExternalError         whoever held the callback reported a failure
             +-- CallbackTimeoutError          the callback's timeout or heartbeat timeout passed
@@ -60,6 +61,7 @@ __all__ = [
     "InvokeError",
     "ChildContextError",
     "WaitForConditionError",
+    "AllFailedError",
     "CallbackError",
     "CallbackExternalError",
     "CallbackTimeoutError",
@@ -339,6 +341,30 @@ class WaitForConditionError(DurableOperationError):
     """A wait_for_condition failed."""
 
     code = "WAIT_FOR_CONDITION_FAILED"
+
+
+class AllFailedError(DurableOperationError):
+    """None of the operations given to ``any()`` succeeded.
+
+    Attributes:
+        errors: what each failed with, in their order; empty when the error was rebuilt from a record.
+    """
+
+    code = "ALL_FAILED"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        error_type: str | None = None,
+        data: str | None = None,
+        stack_trace: list[str] | None = None,
+        *,
+        errors: Sequence[Exception] = (),
+    ) -> None:
+        if message is None and errors:
+            message = f"all {len(errors)} operations failed: " + "; ".join(str(error) for error in errors)
+        super().__init__(message, error_type, data, stack_trace)
+        self.errors = list(errors)
 
 
 class CallbackError(DurableOperationError):

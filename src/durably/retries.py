@@ -24,6 +24,7 @@ from ._presets import (
     create_retry_strategy,
 )
 from ._values import publish
+from ._with_retry import WithRetryConfig, with_retry
 
 __all__ = [
     "RetryDecision",
@@ -40,6 +41,8 @@ __all__ = [
     "create_retry_strategy",
     "create_linear_retry_strategy",
     "RetryPresets",
+    "WithRetryConfig",
+    "with_retry",
 ]
 
 publish(__name__, __all__, globals())

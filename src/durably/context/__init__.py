@@ -5,13 +5,19 @@ from __future__ import annotations
 from .asynchronous import AsyncCallback, AsyncDurableContext
 from .base import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .decorators import durable_parallel_branch, durable_step, durable_wait_for_callback, durable_with_child_context
+from .futures import AsyncDurableFuture, DurableFuture
+from .sagas import AsyncSaga, Saga
 from .synchronous import Callback, DurableContext
 
 __all__ = [
     "AsyncCallback",
     "AsyncDurableContext",
+    "AsyncDurableFuture",
+    "AsyncSaga",
     "Callback",
     "DurableContext",
+    "DurableFuture",
+    "Saga",
     "StepContext",
     "WaitForCallbackContext",
     "WaitForConditionCheckContext",

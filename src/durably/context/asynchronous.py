@@ -7,13 +7,18 @@ to ``asyncio.gather``, ``TaskGroup.create_task`` and the like in any order of ru
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from durably.engine.branch import Branch
 from durably.engine.operation import Op
+from durably.exceptions import AllFailedError, ExecutionError, InvocationError
 from durably.serdes import MISSING
 
 from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .batches import BatchOperations, MapFunction
+from .flows import FlowOperations
+from .futures import AsyncDurableFuture, FutureOperations, settled
+from .sagas import AsyncSaga
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -31,12 +36,16 @@ if TYPE_CHECKING:
         WaitForCallbackConfig,
     )
     from durably.engine.async_run import AsyncRun
+    from durably.engine.scope import Scope
+    from durably.retries import WithRetryConfig
+    from durably.saga import CompensationResult
     from durably.serdes import Codec
     from durably.waits import WaitForConditionConfig
 
 __all__ = ["AsyncCallback", "AsyncDurableContext"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 U = TypeVar("U")
 
 
@@ -62,7 +71,7 @@ class AsyncCallback(Generic[T]):
         return f"<AsyncCallback {self._op.name or ''} {self.callback_id}>"
 
 
-class AsyncDurableContext(BatchOperations):
+class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations):
     """The operations of a durable function written as ``async def``: those of :class:`DurableContext`, awaitable.
 
     Functions given to operations may be coroutine functions or plain ones. A plain step function other than a lambda
@@ -283,3 +292,165 @@ class AsyncDurableContext(BatchOperations):
         """Run the functions side by side, each with a child context. See :meth:`DurableContext.parallel`."""
         coroutine: Coroutine[Any, Any, BatchResult[Any]] = self._parallel(functions, name, config)
         return coroutine
+
+    @overload
+    def with_retry(
+        self,
+        func: Callable[[AsyncDurableContext, int], Awaitable[T]],
+        name: str | None = None,
+        config: WithRetryConfig[Any] | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def with_retry(
+        self,
+        func: Callable[[AsyncDurableContext, int], T],
+        name: str | None = None,
+        config: WithRetryConfig[Any] | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    def with_retry(
+        self,
+        func: Callable[[AsyncDurableContext, int], Any],
+        name: str | None = None,
+        config: WithRetryConfig[Any] | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, Any]:
+        """Run a block of operations until it succeeds. See :meth:`DurableContext.with_retry`."""
+        coroutine: Coroutine[Any, Any, Any] = self._with_retry(func, name, config, result_type)
+        return coroutine
+
+    @overload
+    def step_with_compensation(
+        self,
+        func: Callable[[StepContext], Awaitable[T]],
+        compensate: Callable[[AsyncDurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step_with_compensation(
+        self,
+        func: Callable[[StepContext], T],
+        compensate: Callable[[AsyncDurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    def step_with_compensation(
+        self,
+        func: Callable[[StepContext], Any],
+        compensate: Callable[[AsyncDurableContext, Any], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, Any]:
+        """A step that can be undone. See :meth:`DurableContext.step_with_compensation`."""
+        coroutine: Coroutine[Any, Any, Any] = self._step_with_compensation(
+            func, compensate, name, config, result_type, self._registry
+        )
+        return coroutine
+
+    def run_compensations(self) -> Coroutine[Any, Any, CompensationResult]:
+        """Undo, last registered first. See :meth:`DurableContext.run_compensations`."""
+        coroutine: Coroutine[Any, Any, CompensationResult] = self._run_compensations(self._registry)
+        return coroutine
+
+    def saga(self) -> AsyncSaga:
+        """A block (``async with``) whose steps are undone if it fails, and not when it is suspended."""
+        return AsyncSaga(self)
+
+    # ---- futures -----------------------------------------------------------------------------------------
+
+    def start(
+        self, operation: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncDurableFuture[T]:
+        """Start an operation of this context now; await the future later. See :meth:`DurableContext.start`."""
+        future: AsyncDurableFuture[T] = self._start(operation, args, kwargs)
+        return future
+
+    def race(
+        self,
+        operations: Sequence[
+            AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
+        ],
+        name: str | None = None,
+    ) -> Coroutine[Any, Any, T]:
+        """The first outcome. See :meth:`DurableContext.race`."""
+        return self._one(*self._combine("race", operations, name, self._future))
+
+    def any(
+        self,
+        operations: Sequence[
+            AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
+        ],
+        name: str | None = None,
+    ) -> Coroutine[Any, Any, T]:
+        """The result of the first that succeeds. See :meth:`DurableContext.any`."""
+        return self._one(*self._combine("any", operations, name, self._future))
+
+    def all(
+        self,
+        operations: Sequence[
+            AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
+        ],
+        name: str | None = None,
+    ) -> Coroutine[Any, Any, list[T]]:
+        """All results, in order. See :meth:`DurableContext.all`."""
+        return self._all(*self._combine("all", operations, name, self._future))
+
+    def all_settled(
+        self,
+        operations: Sequence[
+            AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
+        ],
+        name: str | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]:
+        """Every outcome, in order. See :meth:`DurableContext.all_settled`."""
+        return self._every(*self._combine("all_settled", operations, name, self._future))
+
+    async def _one(self, futures: list[Any], op: Op, protocol: Protocol) -> Any:
+        decision = await self._drive(protocol, op)
+        if decision.index is None:
+            outcomes = [await _outcome(future) for future in futures]
+            raise AllFailedError(errors=[error for error in outcomes if isinstance(error, Exception)])
+        return await self._settle(futures, decision)[0]
+
+    async def _all(self, futures: list[Any], op: Op, protocol: Protocol) -> list[Any]:
+        return [await future for future in self._settle(futures, await self._drive(protocol, op))]
+
+    async def _every(self, futures: list[Any], op: Op, protocol: Protocol) -> BatchResult[Any]:
+        await self._drive(protocol, op)
+        return settled([await _outcome(future) for future in futures])
+
+    def _future(self, given: Any) -> Any:
+        if isinstance(given, AsyncDurableFuture):
+            return given
+        if hasattr(given, "cr_await"):
+            return AsyncDurableFuture(self, "", "a coroutine", self.run.loop.create_task(given))
+        return self.start(self.run_in_child_context, given)
+
+    async def _wait_for_any(self, futures: Sequence[Any]) -> None:
+        import asyncio
+
+        await asyncio.wait([future._task for future in futures], return_when=asyncio.FIRST_COMPLETED)
+
+    def _begin(self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope) -> Any:
+        branch = Branch(outer.branch)
+        return AsyncDurableFuture(self, op_id, what, self.run.start(call(branch), branch))
+
+
+async def _outcome(future: AsyncDurableFuture[Any]) -> Exception | tuple[Any]:
+    try:
+        return (await future,)
+    except (ExecutionError, InvocationError):
+        raise  # they say what is to become of the execution or the invocation
+    except Exception as error:
+        return error

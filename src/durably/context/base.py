@@ -48,8 +48,10 @@ __all__ = [
     "StepContext",
     "WaitForCallbackContext",
     "WaitForConditionCheckContext",
+    "annotation_of",
     "check_callable",
     "check_name",
+    "codec_of_operation",
 ]
 
 Protocol = Generator[Request, Any, Any]
@@ -209,6 +211,12 @@ class ContextBase:
         self.run.refuse_if_ended(scope.branch)
         return scope
 
+    def _is_suspended(self) -> bool:
+        """Whether the code that asks is being unwound to go on in a later run: nothing it does counts."""
+        scope = CURRENT.get()
+        branch = None if scope is None else scope.branch
+        return not self.run.recording or (branch is not None and branch.is_over)
+
     def _drive(self, protocol: Protocol, op: Op) -> Any:
         raise NotImplementedError
 
@@ -216,10 +224,16 @@ class ContextBase:
 
     def _step(self, func: Callable[..., Any], name: str | None, config: StepConfig | None, result_type: Any) -> Any:
         check_callable(func, "step", "the function to run")
+        op, protocol = self._make_step(func, name, config, result_type)
+        return self._drive(protocol, op)
+
+    def _make_step(
+        self, func: Callable[..., Any], name: str | None, config: StepConfig | None, result_type: Any
+    ) -> tuple[Op, Protocol]:
         config = config or _STEP
         op = self._op("STEP", config.sub_type or "Step", name or getattr(func, "_original_name", None))
-        codec = _codec(config.serdes, _annotation(func, result_type, config.result_type), op)
-        return self._drive(step(op, func, config, codec, StepContext), op)
+        codec = codec_of_operation(config.serdes, annotation_of(func, result_type, config.result_type), op)
+        return op, step(op, func, config, codec, StepContext)
 
     def _wait_for_condition(
         self, check: Callable[..., Any], config: WaitForConditionConfig[Any], name: str | None, result_type: Any
@@ -230,7 +244,7 @@ class ContextBase:
                 "wait_for_condition() needs a WaitForConditionConfig: at least a strategy and a state"
             )
         op = self._op("STEP", "WaitForCondition", name or getattr(check, "_original_name", None))
-        codec = _codec(config.serdes, _annotation(check, result_type), op)
+        codec = codec_of_operation(config.serdes, annotation_of(check, result_type), op)
         return self._drive(wait_for_condition(op, check, config, codec, WaitForConditionCheckContext), op)
 
     def _wait(self, duration: Duration | timedelta, name: str | None) -> Any:
@@ -289,7 +303,7 @@ class ContextBase:
         config = config or _CHILD
         sub_type = config.sub_type or "RunInChildContext"
         op = self._op("CONTEXT", sub_type, name or getattr(func, "_original_name", None))
-        codec = _codec(config.serdes, _annotation(func, result_type), op)
+        codec = codec_of_operation(config.serdes, annotation_of(func, result_type), op)
         return self._drive(child(op, func, self._child(op, config.is_virtual), config, codec), op)
 
     def _wait_for_callback(
@@ -324,7 +338,7 @@ class ContextBase:
         return inner
 
 
-def _annotation(func: Callable[..., Any], *given: Any) -> Any:
+def annotation_of(func: Callable[..., Any], *given: Any) -> Any:
     """The type a result is restored to: as given, else as the function is annotated."""
     for one in given:
         if one is not None and one is not MISSING:
@@ -332,7 +346,7 @@ def _annotation(func: Callable[..., Any], *given: Any) -> Any:
     return return_annotation(func)
 
 
-def _codec(serdes: SerDes[Any] | None, annotation: Any, op: Op) -> Codec:
+def codec_of_operation(serdes: SerDes[Any] | None, annotation: Any, op: Op) -> Codec:
     if serdes is not None:
         return SerDesCodec(serdes, SerDesContext(op.id, op.run.arn))
     return codec_for(annotation)
@@ -340,7 +354,7 @@ def _codec(serdes: SerDes[Any] | None, annotation: Any, op: Op) -> Codec:
 
 def _plain_codec(serdes: SerDes[Any] | None, annotation: Any, op: Op) -> Codec:
     """For what other programs read or write: plain JSON without type tags."""
-    return json_codec_for(annotation) if serdes is None else _codec(serdes, annotation, op)
+    return json_codec_for(annotation) if serdes is None else codec_of_operation(serdes, annotation, op)
 
 
 def _callback_codec(serdes: SerDes[Any] | None, result_type: Any, op: Op) -> Codec | None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from durably.engine.operation import Op
+from durably.exceptions import AllFailedError, ExecutionError, InvocationError
 from durably.serdes import MISSING
 
 from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .batches import BatchOperations, MapFunction
+from .flows import FlowOperations
+from .futures import DurableFuture, FutureOperations, _Started, settled
+from .sagas import Saga
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -26,13 +30,18 @@ if TYPE_CHECKING:
         StepConfig,
         WaitForCallbackConfig,
     )
+    from durably.engine.branch import Branch
+    from durably.engine.scope import Scope
     from durably.engine.sync_run import SyncRun
+    from durably.retries import WithRetryConfig
+    from durably.saga import CompensationResult
     from durably.serdes import Codec
     from durably.waits import WaitForConditionConfig
 
 __all__ = ["Callback", "DurableContext"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 U = TypeVar("U")
 
 
@@ -61,7 +70,7 @@ class Callback(Generic[T]):
         return f"<Callback {self._op.name or ''} {self.callback_id}>"
 
 
-class DurableContext(BatchOperations):
+class DurableContext(BatchOperations, FlowOperations, FutureOperations):
     """The operations of a durable function written as a plain ``def``.
 
     Every operation is recorded; when the function runs again, after a crash or a wait, it goes through the recorded
@@ -238,3 +247,113 @@ class DurableContext(BatchOperations):
         """Run the functions side by side, each with a child context; results in their order. See ParallelConfig."""
         result: BatchResult[T] = self._parallel(functions, name, config)
         return result
+
+    def with_retry(
+        self,
+        func: Callable[[DurableContext, int], T],
+        name: str | None = None,
+        config: WithRetryConfig[Any] | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> T:
+        """Run ``func(child_context, attempt)``, a block of operations, until it succeeds; durable waits in between.
+
+        Raises ChildContextError with the last failure as its ``__cause__`` when the strategy gives up.
+        """
+        result: T = self._with_retry(func, name, config, result_type)
+        return result
+
+    def step_with_compensation(
+        self,
+        func: Callable[[StepContext], T],
+        compensate: Callable[[DurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> T:
+        """A step; once it has succeeded, :meth:`run_compensations` will run ``compensate(child_context, result)``."""
+        result: T = self._step_with_compensation(func, compensate, name, config, result_type, self._registry)
+        return result
+
+    def run_compensations(self) -> CompensationResult:
+        """Undo what :meth:`step_with_compensation` registered in this context, last registered first.
+
+        Each compensation is an operation of its own; one that fails does not stop the others.
+        """
+        result: CompensationResult = self._run_compensations(self._registry)
+        return result
+
+    def saga(self) -> Saga:
+        """A block whose steps are undone if it fails, and not when it is suspended."""
+        return Saga(self)
+
+    # ---- futures -----------------------------------------------------------------------------------------
+
+    def start(self, operation: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> DurableFuture[T]:
+        """Start an operation of this context now and take its result later: ``ctx.start(ctx.step, charge(order))``.
+
+        Started operations run side by side. What has not been asked for when the function returns is given up.
+        """
+        future: DurableFuture[T] = self._start(operation, args, kwargs)
+        return future
+
+    def race(
+        self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None
+    ) -> T:
+        """The outcome of the first that ends; the others are cancelled.
+
+        The decision is recorded: every replay has the same winner.
+
+        ``operations`` are futures, or functions of a child context, which are started.
+        """
+        futures, op, protocol = self._combine("race", operations, name, self._future)
+        return self._settle(futures, self._drive(protocol, op))[0].result()  # type: ignore[no-any-return]
+
+    def any(self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None) -> T:
+        """The result of the first that succeeds; the others are cancelled.
+
+        Raises AllFailedError, with every error, when none does.
+        """
+        futures, op, protocol = self._combine("any", operations, name, self._future)
+        decision = self._drive(protocol, op)
+        if decision.index is None:
+            raise AllFailedError(errors=[error for error in map(_outcome, futures) if isinstance(error, Exception)])
+        return self._settle(futures, decision)[0].result()  # type: ignore[no-any-return]
+
+    def all(
+        self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None
+    ) -> list[T]:
+        """All results, in order. The first failure is raised at once, and the others are cancelled."""
+        futures, op, protocol = self._combine("all", operations, name, self._future)
+        return [future.result() for future in self._settle(futures, self._drive(protocol, op))]
+
+    def all_settled(
+        self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None
+    ) -> BatchResult[T]:
+        """Every outcome, in order, whether a result or an error."""
+        futures, op, protocol = self._combine("all_settled", operations, name, self._future)
+        self._drive(protocol, op)
+        return settled([_outcome(future) for future in futures])
+
+    def _future(self, given: Any) -> Any:
+        if isinstance(given, DurableFuture):
+            return given
+        return self.start(self.run_in_child_context, given)
+
+    def _wait_for_any(self, futures: Sequence[Any]) -> None:
+        futures[0]._started.any_of({future._index for future in futures})
+
+    def _begin(self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope) -> Any:
+        if outer.started is None:
+            outer.started = _Started(self.run, outer)
+        return DurableFuture(self, op_id, what, outer.started.start(call), outer.started)
+
+
+def _outcome(future: DurableFuture[Any]) -> Exception | tuple[Any]:
+    try:
+        return (future.result(),)
+    except (ExecutionError, InvocationError):
+        raise  # they say what is to become of the execution or the invocation
+    except Exception as error:
+        return error

@@ -35,6 +35,7 @@ from .tasks import ParkFuture, waits_inside
 
 if TYPE_CHECKING:
     from .branch import Branch
+    from .group import MakeBranch
     from .transport import AsyncTransport
 
 __all__ = ["AsyncRun"]
@@ -103,9 +104,22 @@ class AsyncRun(Run):
         if type(request) is NextOutcome:
             return await request.group.next()
         if type(request) is OpenGroup:
-            return AsyncGroup(self, request.branch, request.make)
+            return self.open_group(request.branch, request.make)
         assert type(request) is Park
         return await self._park(request)
+
+    def open_group(self, branch: Branch | None, make: MakeBranch) -> AsyncGroup:
+        return AsyncGroup(self, branch, make)
+
+    def start(self, protocol: Protocol, branch: Branch) -> asyncio.Task[Any]:
+        """Drive ``protocol`` in a task of its own, part of ``branch``."""
+        token = CURRENT.set(None)  # its scope comes with the protocol
+        try:
+            task = self.loop.create_task(self.drive(protocol))
+        finally:
+            CURRENT.reset(token)
+        self.adopt(task, branch)
+        return task
 
     async def _call(self, body: Body) -> Any:
         token = CURRENT.set(body.scope)

@@ -20,6 +20,7 @@ from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
     from .branch import Branch
+    from .group import MakeBranch
 
 __all__ = ["Protocol", "Run", "state_of"]
 
@@ -66,6 +67,10 @@ class Run:
     def close_branch(self, branch: Branch) -> None:
         """The code of ``branch`` is through: what it left running may not record anything more."""
         branch.over = True
+
+    def open_group(self, branch: Branch | None, make: MakeBranch) -> Any:
+        """A group of branches inside ``branch``; see :mod:`durably.engine.group`."""
+        raise NotImplementedError
 
     def drive(self, protocol: Protocol) -> Any:
         """Run ``protocol`` to its end: answers its result, or a coroutine that does."""

@@ -54,6 +54,7 @@ class Scope:
         "replaying",
         "run",
         "spawned",
+        "started",
         "thread",
         "where",
     )
@@ -78,6 +79,7 @@ class Scope:
         self.branch: Branch | None = like.branch if branch is None and like is not None else branch
         self.count = 0
         self.spawned = 0
+        self.started: Any = None
         self.disorder: str | None = None
         self.is_task = False
         self._peeked: str | None = None
@@ -92,6 +94,11 @@ class Scope:
         if self.disorder is not None:
             raise ContextMisuseError(self.disorder)
         return operation_id(self.prefix, self.count)
+
+    def preset(self, op_id: str, afterwards: str) -> None:
+        """Let the first operation take ``op_id``, and refuse any other, saying ``afterwards``."""
+        self._peeked = op_id
+        self.disorder = afterwards
 
     def peek_id(self) -> str:
         """The id that the next operation will take. Hashed once, whoever asks first."""

@@ -204,6 +204,15 @@ class SyncGroup:
         seconds = (min(dues) - now_ms()) / 1000
         return seconds if not self._refreshes else max(seconds, _REFRESH_PATIENCE * 2 ** min(self._refreshes, 10))
 
+    def cut(self, index: int) -> None:
+        """Give one branch up: it is not waited for and records nothing more."""
+        with self._crew.lock:
+            if index in self.to_run:
+                self.to_run.remove(index)
+            self._parked.pop(index, None)
+            if index in self._branches:
+                self._branches[index].over = True
+
     def close(self) -> None:
         with self._crew.lock:
             self._closed = True

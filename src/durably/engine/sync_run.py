@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from durably.client.protocol import DurableServiceClient
 
     from .branch import Branch
+    from .group import MakeBranch
 
 __all__ = ["SyncRun", "load_state"]
 
@@ -90,15 +91,18 @@ class SyncRun(Run):
                 request.op_id,
             )
         if type(request) is OpenGroup:
-            if self._crew is None:
-                self._crew = Crew(self)
-            return SyncGroup(self._crew, request.branch, request.make)
+            return self.open_group(request.branch, request.make)
         if type(request) is NextOutcome:
             return request.group.next()
         assert type(request) is Park
         record = self.ops.get(request.op_id)
         status = None if record is None else record["Status"]
         raise self.suspend_branch(request.strand, [(request.op_id, status, request.due_ms)])
+
+    def open_group(self, branch: Branch | None, make: MakeBranch) -> SyncGroup:
+        if self._crew is None:
+            self._crew = Crew(self)
+        return SyncGroup(self._crew, branch, make)
 
     def suspend_branch(
         self, branch: Branch | None, waits: list[tuple[str, str | None, int | None]]

@@ -1,0 +1,110 @@
+"""Operations over blocks of operations, without the waiting: with_retry and sagas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from durably.config import ChildConfig
+from durably.engine.child import child
+from durably.engine.operation import Op
+from durably.engine.saga import run_compensations
+from durably.engine.scope import CURRENT
+from durably.engine.with_retry import attempts
+from durably.retries import WithRetryConfig, create_retry_strategy
+
+from .base import ContextBase, Protocol, annotation_of, check_callable, codec_of_operation
+
+if TYPE_CHECKING:
+    from durably.config import StepConfig
+
+__all__ = ["Compensations", "FlowOperations"]
+
+
+class FlowOperations(ContextBase):
+    """What both contexts do to start them."""
+
+    _compensations: Compensations | None = None
+
+    @property
+    def _registry(self) -> Compensations:
+        """What this context has registered; child contexts have their own."""
+        if self._compensations is None:
+            self._compensations = Compensations()
+        return self._compensations
+
+    # ---- with_retry ------------------------------------------------------------------------------------------
+
+    def _with_retry(
+        self, func: Callable[..., Any], name: str | None, config: WithRetryConfig[Any] | None, result_type: Any
+    ) -> Any:
+        check_callable(func, "with_retry", "the function to run, called with a context and the attempt's number")
+        config = config or WithRetryConfig()
+        strategy = config.retry_strategy or create_retry_strategy()
+
+        def inside(context: FlowOperations) -> Any:
+            scope = CURRENT.get()
+            assert scope is not None
+
+            def number_wait(attempt: int) -> Op:
+                return context._op("WAIT", "Wait", f"{name}-backoff-{attempt}" if name else None)
+
+            return context.run.drive(attempts(lambda attempt: func(context, attempt), strategy, scope, number_wait))
+
+        if not config.wrap_with_run_in_child_context:
+            self._check_use()
+            return inside(self)
+        child_config: ChildConfig[Any] = config.child_context_config or ChildConfig()
+        op = self._op("CONTEXT", child_config.sub_type or "RunInChildContext", name)
+        codec = codec_of_operation(child_config.serdes, annotation_of(func, result_type), op)
+        return self._drive(child(op, inside, self._child(op, child_config.is_virtual), child_config, codec), op)
+
+    # ---- sagas -----------------------------------------------------------------------------------------------
+
+    def _step_with_compensation(
+        self,
+        func: Callable[..., Any],
+        compensate: Callable[..., Any],
+        name: str | None,
+        config: StepConfig | None,
+        result_type: Any,
+        registry: Compensations,
+    ) -> Any:
+        check_callable(func, "step_with_compensation", "the function to run")
+        check_callable(compensate, "step_with_compensation", "the compensation, called with a context and the result")
+        op, protocol = self._make_step(func, name, config, result_type)
+
+        def registered() -> Protocol:
+            value = yield from protocol
+            registry.add(op.name, lambda context: compensate(context, value))
+            return value
+
+        return self._drive(registered(), op)
+
+    def _run_compensations(self, registry: Compensations) -> Any:
+        todo: list[tuple[Op, Callable[[Any], Any], Any]] = []
+        for name, compensate in registry.take():
+            op = self._op("CONTEXT", "Compensation", name)
+            todo.append((op, compensate, self._child(op, False)))
+        self._check_use()
+        return self.run.drive(run_compensations(todo))
+
+
+class Compensations:
+    """What has been registered in one context or saga, and not been run."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[str | None, Callable[[Any], Any]]] = []
+
+    def add(self, name: str | None, compensate: Callable[[Any], Any]) -> None:
+        self._entries.append((name, compensate))
+
+    def take(self) -> list[tuple[str | None, Callable[[Any], Any]]]:
+        """All of them, last registered first; they are not run twice."""
+        entries, self._entries = self._entries[::-1], []
+        return entries
+
+    def __len__(self) -> int:
+        return len(self._entries)

@@ -1,0 +1,146 @@
+"""``with ctx.saga() as saga``: steps with compensations, and clean-up, that belong to one block.
+
+Leaving the block with an error runs the compensations, last registered first, and then the clean-up; leaving it
+without one runs only the clean-up. A suspension is neither: the block is not over, and nothing runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from durably.saga import CompensationResult
+from durably.serdes import MISSING
+
+from .base import StepContext, check_callable, check_name
+from .flows import Compensations
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from durably.config import StepConfig
+
+    from .asynchronous import AsyncDurableContext
+    from .synchronous import DurableContext
+
+__all__ = ["AsyncSaga", "Saga"]
+
+T = TypeVar("T")
+
+
+class _SagaBase:
+    """What both do: two lists of what is to be done at the end."""
+
+    def __init__(self) -> None:
+        self._compensations = Compensations()
+        self._cleanups = Compensations()
+        self.result: CompensationResult | None = None
+        """The outcome of the compensations, once they have run."""
+
+    def add_compensation(self, func: Callable[[Any], Any], name: str | None = None) -> None:
+        """Have ``func(child_context)`` run, as an operation of its own, if the block fails."""
+        check_callable(func, "add_compensation", "a function of a context")
+        self._compensations.add(check_name(name or getattr(func, "_original_name", None) or ""), func)
+
+    def add_cleanup(self, func: Callable[[Any], Any], name: str | None = None) -> None:
+        """Have ``func(child_context)`` run, as an operation of its own, when the block is over, however it ended."""
+        check_callable(func, "add_cleanup", "a function of a context")
+        self._cleanups.add(check_name(name or getattr(func, "_original_name", None) or ""), func)
+
+    def _note(self, error: BaseException, result: CompensationResult) -> None:
+        for item in result.failed():
+            error.add_note(f"the compensation {item.name or '(without a name)'} failed as well: {item.error}")
+
+
+class Saga(_SagaBase):
+    """Made by :meth:`DurableContext.saga`."""
+
+    def __init__(self, context: DurableContext) -> None:
+        super().__init__()
+        self._context = context
+
+    def step(
+        self,
+        func: Callable[[StepContext], T],
+        compensate: Callable[[DurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> T:
+        """A step; once it has succeeded, ``compensate(child_context, result)`` runs if the block fails."""
+        value: T = self._context._step_with_compensation(
+            func, compensate, name, config, result_type, self._compensations
+        )
+        return value
+
+    def __enter__(self) -> Saga:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._context._is_suspended():
+            return  # suspended: the block goes on in a later invocation
+        if error is not None:
+            result: CompensationResult = self._context._run_compensations(self._compensations)
+            self.result = result
+            self._note(error, result)
+        self._context._run_compensations(self._cleanups)
+
+
+class AsyncSaga(_SagaBase):
+    """Made by :meth:`AsyncDurableContext.saga`."""
+
+    def __init__(self, context: AsyncDurableContext) -> None:
+        super().__init__()
+        self._context = context
+
+    @overload
+    def step(
+        self,
+        func: Callable[[StepContext], Awaitable[T]],
+        compensate: Callable[[AsyncDurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(
+        self,
+        func: Callable[[StepContext], T],
+        compensate: Callable[[AsyncDurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, T]: ...
+    def step(
+        self,
+        func: Callable[[StepContext], Any],
+        compensate: Callable[[AsyncDurableContext, Any], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Coroutine[Any, Any, Any]:
+        """A step; once it has succeeded, ``compensate(child_context, result)`` runs if the block fails."""
+        coroutine: Coroutine[Any, Any, Any] = self._context._step_with_compensation(
+            func, compensate, name, config, result_type, self._compensations
+        )
+        return coroutine
+
+    async def __aenter__(self) -> AsyncSaga:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._context._is_suspended():
+            return  # suspended: the block goes on in a later invocation
+        if error is not None:
+            result: CompensationResult = await self._context._run_compensations(self._compensations)
+            self.result = result
+            self._note(error, result)
+        await self._context._run_compensations(self._cleanups)
