@@ -286,13 +286,18 @@ def test_a_stopped_execution_is_told_with_its_reason(run: Run) -> None:
 def test_pause_resume_and_delete(run: Run) -> None:
     started(run, "ask", "halted")
     callback_id = callback_of(run, "halted")
+    assert re.search(r"\n  started   .* ago\n", run("show", "halted").stdout)
     assert run("pause", "halted", "--reason", "lunch").stdout == "Paused halted.\n"
+    paused = run("show", "halted").stdout
+    assert paused.startswith("halted  PAUSED\n")
+    assert re.search(r"\n  started   .* ago\n", paused), "it has not ended"
     run("callback", "succeed", callback_id, "yes")
     assert run("follow", "halted", "--timeout", "0.2").exit_code == 4
     assert run("resume", "halted").stdout == "Resumed halted.\n"
     output = run("follow", "halted").stdout
     assert "‖ execution  paused" in output
     assert "▶ execution  resumed" in output
+    assert re.search(r"\n  started   .*, took ", run("show", "halted").stdout)
     assert run("delete", "halted").stdout == "Deleted halted.\n"
     assert run("show", "halted").exit_code == 2
 

@@ -28,6 +28,7 @@ _COLOURS: Final = {
     "RUNNING": "cyan",
     "STARTED": "cyan",
     "PENDING": "yellow",
+    "PAUSING": "yellow",
     "PAUSED": "yellow",
     "CANCELLED": "bright_black",
 }
@@ -123,20 +124,16 @@ def history(execution: str, function: str | None, json_: bool, place: Place) -> 
 
 def _print_head(described: dict[str, Any]) -> None:
     arn = ExecutionArn.parse(described["DurableExecutionArn"])
-    end = described.get("EndTimestamp") or round(time.time() * 1000)
+    begun, ended = described["StartTimestamp"], described.get("EndTimestamp")
     status = described["Status"]
     click.echo(click.style(arn.name, bold=True) + "  " + click.style(status, fg=_COLOURS.get(status), bold=True))
+    since = f"{duration(time.time() * 1000 - begun)} ago" if ended is None else f"took {duration(ended - begun)}"
     rows = [
         ("function", f"{arn.function}:{arn.version}"),
-        ("started", f"{moment(described['StartTimestamp'])}, took {duration(end - described['StartTimestamp'])}"),
+        ("started", f"{moment(begun)}, {since}"),
         ("arn", described["DurableExecutionArn"]),
         ("input", preview(described.get("InputPayload"), 400)),
     ]
-    if status == "RUNNING":
-        rows[1] = (
-            "started",
-            f"{moment(described['StartTimestamp'])}, {duration(end - described['StartTimestamp'])} ago",
-        )
     if "Error" in described:
         rows.append(("error", error_text(described["Error"], 400)))
     for name, value in rows:
