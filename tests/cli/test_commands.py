@@ -196,6 +196,26 @@ def test_an_execution_is_found_by_arn_name_or_part_of_either(run: Run) -> None:
         assert parsed(run("show", given, "--json"))["Execution"]["DurableExecutionArn"] == arn
 
 
+@pytest.mark.parametrize("command", ["stop", "pause", "resume", "delete"])
+def test_what_changes_an_execution_wants_its_whole_name_or_enough_of_its_id(run: Run, command: str) -> None:
+    arn = started(run, "ask", f"to-{command}-1")
+    identifier = arn.rsplit("/", 1)[1]
+    for given in (f"to-{command}", identifier[:3], identifier[-3:]):
+        refused = run(command, given)
+        assert refused.exit_code == 2
+        assert f"there is no execution '{given}', and a part does not do here" in refused.stderr
+        assert f"to-{command}-1  (id {identifier})" in refused.stderr
+    assert "there is no execution 'never-was'.\n" in run(command, "never-was").stderr
+    if command == "resume":
+        run("pause", identifier)
+    if command == "delete":
+        run("stop", identifier)
+    given = {"stop": identifier[:13], "pause": identifier[-12:], "resume": f"to-{command}-1", "delete": arn}[command]
+    assert run(command, given).exit_code == 0
+    if command != "delete":
+        run("stop", arn)
+
+
 def test_an_ambiguous_name_lists_what_it_could_be(run: Run) -> None:
     started(run, "greet", "twin-a")
     started(run, "greet", "twin-b")

@@ -24,7 +24,10 @@ __all__ = ["delete", "pause", "resume", "stop"]
 def stop(
     execution: str, error_type: str | None, message: str | None, function: str | None, json_: bool, place: Place
 ) -> None:
-    """Stop an execution for good. EXECUTION is its ARN, its name, or the beginning or end of its id."""
+    """Stop an execution for good.
+
+    EXECUTION is its ARN, its whole name, or its id or at least 4 characters from the beginning or end of it.
+    """
     members = {"ErrorType": error_type, "ErrorMessage": message}
     error = {name: value for name, value in members.items() if value is not None}
     _act(place, "Stop", execution, function, json_, "Stopped", Error=error or None)
@@ -38,7 +41,10 @@ def stop(
 @place_options
 @explained
 def pause(execution: str, reason: str | None, function: str | None, json_: bool, place: Place) -> None:
-    """Pause an execution: waits and callbacks still complete, but its code does not run until it is resumed."""
+    """Pause an execution: waits and callbacks still complete, but its code does not run until it is resumed.
+
+    EXECUTION is its ARN, its whole name, or its id or at least 4 characters from the beginning or end of it.
+    """
     _act(place, "Pause", execution, function, json_, "Paused", Reason=reason)
 
 
@@ -50,7 +56,10 @@ def pause(execution: str, reason: str | None, function: str | None, json_: bool,
 @place_options
 @explained
 def resume(execution: str, reason: str | None, function: str | None, json_: bool, place: Place) -> None:
-    """Resume a paused execution."""
+    """Resume a paused execution.
+
+    EXECUTION is its ARN, its whole name, or its id or at least 4 characters from the beginning or end of it.
+    """
     _act(place, "Resume", execution, function, json_, "Resumed", Reason=reason)
 
 
@@ -61,12 +70,15 @@ def resume(execution: str, reason: str | None, function: str | None, json_: bool
 @place_options
 @explained
 def delete(execution: str, function: str | None, json_: bool, place: Place) -> None:
-    """Delete an execution that has ended, with its history."""
+    """Delete an execution that has ended, with its history.
+
+    EXECUTION is its ARN, its whole name, or its id or at least 4 characters from the beginning or end of it.
+    """
     _act(place, "Delete", execution, function, json_, "Deleted")
 
 
 def _act(place: Place, verb: str, execution: str, function: str | None, json_: bool, done: str, **members: Any) -> None:
-    arn = find_execution(place, execution, function)
+    arn = find_execution(place, execution, function, to_change=True)
     answer = place.api.call(f"{verb}DurableExecution", DurableExecutionArn=arn, **members)
     if json_:
         emit({"DurableExecutionArn": arn, **answer})

@@ -72,7 +72,8 @@ def invoke(
 def follow(execution: str, timeout: float | None, function: str | None, json_: bool, place: Place) -> None:
     """Follow an execution to its end.
 
-    EXECUTION is its ARN, its name, or the beginning or end of its id. With --json each event is a line.
+    EXECUTION is its ARN, the beginning of its name, or the beginning or end of its id. With --json each event is a
+    line.
     """
     watch(place, find_execution(place, execution, function), timeout=timeout, json_=json_, stream=True)
 

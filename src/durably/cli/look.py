@@ -81,7 +81,7 @@ def list_(function: str | None, statuses: tuple[str, ...], limit: int, json_: bo
 def show(execution: str, function: str | None, json_: bool, place: Place) -> None:
     """Show an execution: its input, its operations as a tree, its outcome.
 
-    EXECUTION is its ARN, its name, or the beginning or end of its id.
+    EXECUTION is its ARN, the beginning of its name, or the beginning or end of its id.
     """
     arn = find_execution(place, execution, function)
     described = place.api.call("GetDurableExecution", DurableExecutionArn=arn)
@@ -104,8 +104,8 @@ def show(execution: str, function: str | None, json_: bool, place: Place) -> Non
 def history(execution: str, function: str | None, json_: bool, place: Place) -> None:
     """Show what happened in an execution, event by event.
 
-    EXECUTION is its ARN, its name, or the beginning or end of its id. With --json the events as the service model has
-    them, timestamps in milliseconds.
+    EXECUTION is its ARN, the beginning of its name, or the beginning or end of its id. With --json the events as the
+    service model has them, timestamps in milliseconds.
     """
     arn = find_execution(place, execution, function)
     events = place.api.pages("GetDurableExecutionHistory", "Events", DurableExecutionArn=arn, MaxItems=1000)

@@ -1,4 +1,8 @@
-"""Which execution a person means: its ARN, its name, or enough of its name or id."""
+"""Which execution a person means: its ARN, its name or id, or enough of it.
+
+What only looks may guess from the beginning of a name. What changes an execution must not: a name that was cut short,
+or whose execution is gone, would hit another one. Part of an id hits one by chance only, and hardly with four characters.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,9 @@ __all__ = ["executions", "find_execution", "unknown_function"]
 _SEARCHED: Final = 1000
 """Executions per function, newest first, among which an abbreviation is looked for."""
 
+_ENOUGH: Final = 4
+"""Characters of an id that stand for it where an execution is changed."""
+
 
 def executions(place: Place, function: str | None, limit: int, **filters: Any) -> list[dict[str, Any]]:
     """The newest executions of one function, or of all that the service serves."""
@@ -37,25 +44,36 @@ def executions(place: Place, function: str | None, limit: int, **filters: Any) -
     return found[:limit]
 
 
-def find_execution(place: Place, given: str, function: str | None = None) -> str:
-    """The ARN of the one execution ``given`` stands for. Raises Failure when there is none, or more than one."""
+def find_execution(place: Place, given: str, function: str | None = None, *, to_change: bool = False) -> str:
+    """The ARN of the one execution ``given`` stands for. Raises Failure when there is none, or more than one.
+
+    Parameters:
+        to_change: the beginning of a name does not do, nor less than four characters of an id.
+    """
     if given.startswith("arn:"):
         try:
             return str(ExecutionArn.parse(given))
         except ValueError as exc:
             raise Failure(f"{exc}.") from None
-    exact = executions(place, function, 10, DurableExecutionName=given) if _could_be_name(given) else []
-    if not exact:
+    found = executions(place, function, 10, DurableExecutionName=given) if _could_be_name(given) else []
+    if not found:
         everything = executions(place, function, _SEARCHED)
-        exact = [execution for execution in everything if _stands_for(given, execution["DurableExecutionArn"])]
-        if not exact:
+        meant = [execution for execution in everything if _stands_for(given, execution)]
+        found = [execution for execution in meant if _is_enough(given, execution)] if to_change else meant
+        if not found and meant:
+            raise Failure(
+                f"there is no execution '{given}', and a part does not do here; give the whole name, the ARN, or "
+                f"{_ENOUGH} characters of the id:",
+                "\n".join(_row(execution) for execution in meant[:10]),
+            )
+        if not found:
             raise _nothing(given, everything)
-    if len(exact) > 1:
+    if len(found) > 1:
         raise Failure(
-            f"'{given}' stands for {len(exact)} executions; give more of the name, or the ARN:",
-            "\n".join(_row(execution) for execution in exact[:10]),
+            f"'{given}' stands for {len(found)} executions; give more of the name, or the ARN:",
+            "\n".join(_row(execution) for execution in found[:10]),
         )
-    arn: str = exact[0]["DurableExecutionArn"]
+    arn: str = found[0]["DurableExecutionArn"]
     return arn
 
 
@@ -79,9 +97,14 @@ def _could_be_name(given: str) -> bool:
     return 1 <= len(given) <= 64 and given.replace("-", "").replace("_", "").isalnum() and given.isascii()
 
 
-def _stands_for(given: str, arn: str) -> bool:
-    name, identifier = arn.rsplit("/", 2)[1:]
-    return name.startswith(given) or identifier.startswith(given) or identifier.endswith(given)
+def _stands_for(given: str, execution: dict[str, Any]) -> bool:
+    arn = ExecutionArn.parse(execution["DurableExecutionArn"])
+    return arn.name.startswith(given) or arn.id.startswith(given) or arn.id.endswith(given)
+
+
+def _is_enough(given: str, execution: dict[str, Any]) -> bool:
+    identifier = ExecutionArn.parse(execution["DurableExecutionArn"]).id
+    return len(given) >= _ENOUGH and (identifier.startswith(given) or identifier.endswith(given))
 
 
 def _nothing(given: str, recent: Iterable[dict[str, Any]]) -> Failure:
