@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,19 +203,19 @@ def test_an_execution_is_found_by_arn_name_or_part_of_either(run: Run) -> None:
 
 @pytest.mark.parametrize("command", ["stop", "pause", "resume", "delete"])
 def test_what_changes_an_execution_wants_its_whole_name_or_enough_of_its_id(run: Run, command: str) -> None:
-    arn = started(run, "ask", f"to-{command}-1")
+    arn = started(run, "ask", f"cut-{command}-1")
     identifier = arn.rsplit("/", 1)[1]
-    for given in (f"to-{command}", identifier[:3], identifier[-3:]):
+    for given in (f"cut-{command}", identifier[:3], identifier[-3:]):
         refused = run(command, given)
         assert refused.exit_code == 2
         assert f"there is no execution '{given}', and a part does not do here" in refused.stderr
-        assert f"to-{command}-1  (id {identifier})" in refused.stderr
+        assert f"cut-{command}-1  (id {identifier})" in refused.stderr
     assert "there is no execution 'never-was'.\n" in run(command, "never-was").stderr
     if command == "resume":
         run("pause", identifier)
     if command == "delete":
         run("stop", identifier)
-    given = {"stop": identifier[:13], "pause": identifier[-12:], "resume": f"to-{command}-1", "delete": arn}[command]
+    given = {"stop": identifier[:13], "pause": identifier[-12:], "resume": f"cut-{command}-1", "delete": arn}[command]
     assert run(command, given).exit_code == 0
     if command != "delete":
         run("stop", arn)
@@ -329,3 +334,43 @@ def test_a_service_that_is_not_durably_still_answers_by_arn(run: Run, url: str) 
     before: dict[str, Any] = api.call("GetDurableExecution", DurableExecutionArn=arn)
     assert parsed(run("show", arn, "--json"))["Execution"]["StartTimestamp"] == before["StartTimestamp"]
     api.close()
+
+
+# ---- colours -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("terminal", "no_color", "coloured"),
+    [(True, None, True), (True, "", True), (True, "1", False), (False, None, False), (False, "", False)],
+)
+def test_colours_are_for_terminals_and_for_who_wants_them(
+    run: Run, url: str, terminal: bool, no_color: str | None, coloured: bool
+) -> None:
+    run("invoke", "greet", "1", "--name", "coloured")
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    environment |= {"AWS_ENDPOINT_URL_LAMBDA": url, "PYTHONUTF8": "1"}
+    if no_color is not None:
+        environment["NO_COLOR"] = no_color
+    for arguments in (("follow", "coloured"), ("list",), ("show", "no-such")):
+        command = [sys.executable, "-m", "durably.cli.main", *arguments]
+        shown = _in_terminal(command, environment) if terminal else _in_pipe(command, environment)
+        assert {"follow": '"hello 1"', "list": "STATUS", "show": "error:"}[arguments[0]] in shown
+        assert ("\x1b[" in shown) is coloured, shown
+
+
+def _in_terminal(command: list[str], environment: dict[str, str]) -> str:
+    master, slave = pty.openpty()
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
+        os.close(slave)
+        shown = b""
+        with suppress(OSError):  # how Linux says that the other side is closed
+            while data := os.read(master, 65536):
+                shown += data
+        process.wait(30)
+    os.close(master)
+    return shown.decode()
+
+
+def _in_pipe(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    return done.stdout + done.stderr

@@ -11,6 +11,8 @@ import click
 from durably.client.credentials import MissingCredentials
 from durably.wire.api_errors import CONNECTION_ERROR, ApiError
 
+from .terminal import style
+
 __all__ = [
     "DETACHED",
     "ENDED_BADLY",
@@ -43,7 +45,7 @@ class Failure(click.ClickException):
         self.remedy = remedy
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(click.style("error: ", fg="red", bold=True) + self.message, err=True)
+        click.echo(style("error: ", fg="red", bold=True) + self.message, err=True)
         if self.remedy:
             click.echo(self.remedy, err=True)
 

@@ -21,7 +21,7 @@ from .lookup import find_execution, unknown_function
 from .narration import Narrator
 from .options import Place, as_json, emit, function_option, place_options
 from .payload import json_text
-from .terminal import StatusLine, clean, elapsed, error_text, pretty_json
+from .terminal import StatusLine, clean, elapsed, error_text, pretty_json, style
 
 __all__ = ["follow", "invoke"]
 
@@ -91,7 +91,7 @@ def watch(place: Place, arn: str, *, timeout: float | None, json_: bool, stream:
     parts = ExecutionArn.parse(arn)
     again = f"durably follow{place.options} {_reference(place, parts)}"
     if not json_:
-        click.echo(f"{parts.function}  {click.style(parts.name, bold=True)}")
+        click.echo(f"{parts.function}  {style(parts.name, bold=True)}")
 
     def on_events(events: list[Any]) -> None:
         status.clear()
@@ -144,9 +144,9 @@ def _print_ending(ended: dict[str, Any]) -> None:
         return
     error = ended.get("Error") or {}
     click.echo()
-    click.echo(click.style(f"{ended['Status']}  ", fg="red", bold=True) + error_text(error, 2000))
+    click.echo(style(f"{ended['Status']}  ", fg="red", bold=True) + error_text(error, 2000))
     for entry in error.get("StackTrace") or ():
-        click.echo("    " + click.style(clean(str(entry)), dim=True))
+        click.echo("    " + style(clean(str(entry)), dim=True))
 
 
 def _start(place: Place, function: str, payload: str | None, name: str) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def _call_plain(place: Place, function: str, payload: str | None, timeout: float
         click.echo(pretty_json(answer.get("Payload")))
     if "FunctionError" in answer:
         if not json_:
-            click.echo(click.style("FAILED  ", fg="red", bold=True) + clean(answer.get("Payload", "")))
+            click.echo(style("FAILED  ", fg="red", bold=True) + clean(answer.get("Payload", "")))
         sys.exit(ENDED_BADLY)
 
 
@@ -193,7 +193,7 @@ def _print_started(arn: str, place: Place, started: dict[str, Any], json_: bool)
         emit(started)
         return
     parts = ExecutionArn.parse(arn)
-    click.echo(f"{parts.function}  {click.style(parts.name, bold=True)}  started")
+    click.echo(f"{parts.function}  {style(parts.name, bold=True)}  started")
     click.echo(f"Follow it:  durably follow{place.options} {_reference(place, parts)}")
 
 

@@ -18,7 +18,7 @@ from durably.wire.api_errors import ApiError
 from durably.wire.ids import ExecutionArn
 
 from .narration import Narrator
-from .terminal import clean, clock_time
+from .terminal import clean, clock_time, style
 
 __all__ = ["EventLog"]
 
@@ -55,14 +55,14 @@ class EventLog:
             self._queue.put(_json({"Event": "Output", "Function": function, "RequestId": request_id, "Text": message}))
         else:
             text = _readable(message.rstrip("\n"))
-            self._queue.put(f"{clock_time(at_ms)}  {click.style(clean(function), dim=True)}  {text}")
+            self._queue.put(f"{clock_time(at_ms)}  {style(clean(function), dim=True)}  {text}")
 
     def say(self, subject: str, text: str, *, bad: bool = False) -> None:
         """A line about the server itself."""
         if self._json:
             self._queue.put(_json({"Event": subject.capitalize(), "Failed": bad, "Text": text}))
         else:
-            self._queue.put(f"{click.style(subject, fg='red' if bad else 'cyan')}  {text.rstrip()}")
+            self._queue.put(f"{style(subject, fg='red' if bad else 'cyan')}  {text.rstrip()}")
 
     def emit(self, shape: Any) -> None:
         click.echo(_json(shape), file=self._out)
@@ -100,7 +100,7 @@ class EventLog:
             self._catch_up(narrator, arn, events[0]["EventId"])
         parts = ExecutionArn.parse(arn)
         name = parts.name if len(parts.name) <= 24 else parts.name[:23] + "…"
-        who = click.style(f"{parts.function} {name}", dim=True)
+        who = style(f"{parts.function} {name}", dim=True)
         lines: list[str] = []
         for event in events:
             line = narrator.tell(event)
@@ -110,7 +110,7 @@ class EventLog:
                 self._skipped += 1
                 continue
             if self._skipped:
-                lines.append(click.style(f"({self._skipped} lines left out: too many at once)", dim=True))
+                lines.append(style(f"({self._skipped} lines left out: too many at once)", dim=True))
                 self._skipped = 0
             lines.append(line.render(f"{clock_time(line.at, now_ms=line.at)}  {who}  "))
         if narrator.tree.ended is not None:

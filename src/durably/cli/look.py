@@ -15,7 +15,7 @@ from .failures import explained
 from .lookup import executions, find_execution, unknown_function
 from .narration import Narrator
 from .options import Place, as_json, emit, function_option, place_options
-from .terminal import clean, clock_time, duration, elapsed, error_text, moment, pretty_json, preview, table
+from .terminal import clean, clock_time, duration, elapsed, error_text, moment, pretty_json, preview, style, table
 from .tree import ExecutionTree, Node
 
 __all__ = ["history", "list_", "show"]
@@ -117,7 +117,7 @@ def history(execution: str, function: str | None, json_: bool, place: Place) -> 
         line = narrator.tell(event)
         prefix = f"{event['EventId']:>5}  {clock_time(event['EventTimestamp'])}  "
         if line is None:
-            click.echo(prefix + click.style(event["EventType"], dim=True))
+            click.echo(prefix + style(event["EventType"], dim=True))
         else:
             click.echo(line.render(prefix))
 
@@ -126,7 +126,7 @@ def _print_head(described: dict[str, Any]) -> None:
     arn = ExecutionArn.parse(described["DurableExecutionArn"])
     begun, ended = described["StartTimestamp"], described.get("EndTimestamp")
     status = described["Status"]
-    click.echo(click.style(arn.name, bold=True) + "  " + click.style(status, fg=_COLOURS.get(status), bold=True))
+    click.echo(style(arn.name, bold=True) + "  " + style(status, fg=_COLOURS.get(status), bold=True))
     since = f"{duration(time.time() * 1000 - begun)} ago" if ended is None else f"took {duration(ended - begun)}"
     rows = [
         ("function", f"{arn.function}:{arn.version}"),
@@ -178,7 +178,7 @@ def _detail(node: Node) -> str:
 
 
 def _status(status: str) -> str:
-    return click.style(status, fg=_COLOURS.get(status))
+    return style(status, fg=_COLOURS.get(status))
 
 
 def _as_dict(node: Node) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which execution a person means: its ARN, its name or id, or enough of it.
 
 What only looks may guess from the beginning of a name. What changes an execution must not: a name that was cut short,
-or whose execution is gone, would hit another one. Part of an id hits one by chance only, and hardly with four characters.
+or whose execution is gone, would hit another one. Part of an id hits one by chance only, hardly with four characters.
 """
 
 from __future__ import annotations

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import click
-
-from .terminal import clean, clock_time, duration, error_text, mark, preview
+from .terminal import clean, clock_time, duration, error_text, mark, preview, style
 from .tree import ExecutionTree, Node
 
 __all__ = ["Line", "Narrator"]
@@ -34,7 +32,7 @@ class Line:
 
     def render(self, prefix: str = "") -> str:
         """With colours; :func:`click.echo` drops them where they do not belong."""
-        head = click.style(f"{mark(self.glyph)} {self.subject}", **_STYLES[self.tone])
+        head = style(f"{mark(self.glyph)} {self.subject}", **_STYLES[self.tone])
         return f"{prefix}{'  ' * self.depth}{head}  {self.text}".rstrip()
 
 

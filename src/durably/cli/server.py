@@ -23,7 +23,7 @@ from durably._version import __version__
 from .dev import load, store_for
 from .failures import CannotServe, Failure
 from .log import EventLog
-from .terminal import clean
+from .terminal import clean, style
 
 __all__ = ["Server"]
 
@@ -142,7 +142,7 @@ class Server:
             return
         from durably.service.http.guard import is_loopback
 
-        click.echo(f"{click.style('durably', bold=True)} {__version__}  {click.style(url, fg='cyan')}")
+        click.echo(f"{style('durably', bold=True)} {__version__}  {style(url, fg='cyan')}")
         click.echo(f"  store      {self._store_name}")
         for number, (name, function) in enumerate(app.functions.items()):
             kind = "" if function.spec.durable else "  (not durable)"
@@ -151,7 +151,7 @@ class Server:
         first = (durable or list(app.functions))[0]
         where = "" if url == "http://127.0.0.1:9014" else f" --endpoint-url {url}"
         if not is_loopback(self._host):
-            click.echo(click.style("Whoever can reach this address can run these functions.", fg="yellow"))
+            click.echo(style("Whoever can reach this address can run these functions.", fg="yellow"))
         click.echo(f"Start one:  durably invoke{where} {first} '{{}}'      Stop: Ctrl-C")
 
 

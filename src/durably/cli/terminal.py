@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -23,6 +24,7 @@ __all__ = [
     "moment",
     "pretty_json",
     "preview",
+    "style",
     "table",
 ]
 
@@ -30,6 +32,12 @@ _ASCII: Final = {
     "▶": ">", "●": "*", "✓": "+", "✗": "x", "↻": "~", "◷": "o", "✉": "?", "→": "->", "■": "#", "‖": "=", "⚠": "!",
     "▸": ">",
 }  # fmt: skip
+
+
+def style(text: str, **how: Any) -> str:
+    """``text`` with colours and the like, but not under NO_COLOR. click.echo takes them off again where the output is
+    no terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **how)
 
 
 def mark(glyph: str) -> str:
@@ -127,7 +135,7 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: froze
             padding = "" if last and column not in right else " " * (widths[column] - len(click.unstyle(cell)))
             cells.append(padding + cell if column in right else cell + padding)
         line = "  ".join(cells).rstrip()
-        lines.append(click.style(line, bold=True) if number == 0 else line)
+        lines.append(style(line, bold=True) if number == 0 else line)
     return lines
 
 
@@ -142,7 +150,7 @@ class StatusLine:
         if not self._on or text == self._shown:
             return
         width = shutil.get_terminal_size().columns - 1
-        sys.stdout.write("\r\x1b[K" + click.style(text[:width], dim=True))
+        sys.stdout.write("\r\x1b[K" + style(text[:width], dim=True))
         sys.stdout.flush()
         self._shown = text
 
