@@ -209,6 +209,46 @@ def test_durability_settings(tmp_path: Path) -> None:
     store.close()
 
 
+def test_the_log_does_not_grow_under_commits(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    log = tmp_path / "s.db-wal"
+    store = SqliteStore(path)
+    store.open()
+    before = log.stat().st_size
+    store.commit(WriteBatch([entry(1)], [row(1, 0, b"e" * 1_000_000)]))
+    assert log.stat().st_size == before > 4_000_000
+    copy = tmp_path / "copy.db"  # what a killed service leaves
+    copy.write_bytes(path.read_bytes())
+    (tmp_path / "copy.db-wal").write_bytes(log.read_bytes())
+    store.close()
+    assert not log.exists()
+    assert path.stat().st_size < 1_200_000, "zeros of the log are no part of the store"
+    left = SqliteStore(copy)
+    left.open()
+    assert left.events(1, 0, 1, descending=False) == [(0, b"e" * 1_000_000)]
+    assert (tmp_path / "copy.db-wal").stat().st_size == before
+    left.close()
+
+
+_FULL = """
+import resource, sys
+from durably.service.store.sqlite import SqliteStore
+from durably.service.store.base import WriteBatch, ExecutionIndex, JournalRow
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+store = SqliteStore(sys.argv[1])
+store.open()
+index = ExecutionIndex(1, "i", "a", "f", "v", "n", "RUNNING", 1)
+store.commit(WriteBatch([index], [JournalRow(1, 0, b"e", b"o", b"h")]))
+print(store.load(1))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes there")
+def test_no_room_for_a_log_of_full_length(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _FULL, str(tmp_path / "s.db")], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("([b'o'], b'h', 0)\n", "")
+
+
 def test_everything_survives_a_restart(world: World) -> None:
     """Law 11: the same answers from the cache and from the disk."""
     run = world.start(DurableExecutionName="mine")

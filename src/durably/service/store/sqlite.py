@@ -42,6 +42,9 @@ _MIGRATIONS: Final[tuple[str, ...]] = (
     """,
 )
 
+_LOG_BYTES: Final = 4_500_000
+"""A little more than the 1,000 pages after which SQLite copies the log into the file and begins it anew."""
+
 _INDEX_COLUMNS: Final = "key, id, arn, function, version, name, status, start_ms, end_ms, purge_ms"
 _INSERT: Final = "INSERT INTO journal(execution, revision, events, operations, head) VALUES(?, ?, ?, ?, ?)"
 _PUT_INDEX: Final = (
@@ -100,6 +103,7 @@ class SqliteStore:
         if application != _APPLICATION_ID:
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         db.execute("COMMIT")
+        _lengthen(f"{self.path}-wal")
 
     def close(self) -> None:
         db, self._db = self._db, None
@@ -211,6 +215,28 @@ class SqliteStore:
             (now_ms, limit),
         )
         return [row[0] for row in rows]
+
+
+def _lengthen(log: str) -> None:
+    """Fill the log up with zeros, which are no frames to SQLite. What cannot be written is done without."""
+    try:
+        file = os.open(log, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return
+    try:
+        length = os.fstat(file).st_size
+        missing = _LOG_BYTES - length
+        if missing > 0:
+            try:
+                if os.write(file, bytes(missing)) < missing:
+                    os.truncate(file, length)  # the disk is full: leave the rest to what has to be kept
+                os.fsync(file)
+            except OSError:
+                os.truncate(file, length)
+    except OSError:
+        pass
+    finally:
+        os.close(file)
 
 
 def _index_values(entry: ExecutionIndex) -> tuple[Any, ...]:
