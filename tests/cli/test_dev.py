@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import durably as durably_package
 from durably.cli.server import Server
 
 from .processes import PATIENCE, Dev, Durably, durably, json_of
@@ -240,6 +242,25 @@ def test_a_file_that_does_not_import_shows_the_users_part_of_the_traceback(app: 
     assert "return 1 / 0" in done.stderr
     assert "importlib" not in done.stderr
     assert "durably/" not in done.stderr
+
+
+def test_an_environment_below_the_app_is_no_part_of_the_users_traceback(app: Path) -> None:
+    packages = app / ".venv" / "lib" / "site-packages"
+    shutil.copytree(Path(durably_package.__file__).parent, packages / "durably")
+    (packages / "dependency.py").write_text("import no_such_module\n")
+    (app / "broken.py").write_text("import dependency\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "durably.cli.main", "dev", "broken.py", "--port", "0"],
+        cwd=app,
+        env={**os.environ, "PYTHONPATH": str(packages)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: broken.py does not import (line 1 of {app / 'broken.py'}).\n")
+    assert re.findall(r'  File "(.*)"', done.stderr) == [str(app / "broken.py")]
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in done.stderr
 
 
 @pytest.mark.parametrize(

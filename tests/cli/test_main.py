@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +118,15 @@ def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
         f"error: the command line needs {missing}, which is not installed here.\n"
         "Install it with the rest:  pip install 'durably[service]'\n"
     )
+
+
+def test_without_the_runtime_client_workers_say_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def f(event, context): return event\n")
+    program = "import sys\nsys.modules['awslambdaric'] = None\nfrom durably.cli.main import main\nmain()"
+    arguments = [sys.executable, "-c", program, "dev", "app.py", "--workers", "1", "--port", "0", "--store", ":memory:"]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: worker processes need awslambdaric: pip install 'durably[service]'.\n"
 
 
 def test_another_missing_module_is_not_mistaken_for_the_extra() -> None:

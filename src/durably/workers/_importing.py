@@ -32,6 +32,7 @@ __all__ = ["LoadError", "Target", "import_target", "source_files"]
 
 _MODULE_NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages", "node_modules"})
+_OWN_CODE: Final = str(Path(__file__).parents[1]) + os.sep
 _RECENT_SECONDS: Final = 3
 
 _hosts: dict[Path, dict[int, ModuleType]] = {}
@@ -247,9 +248,13 @@ def _distrust_bytecode(path: Path) -> None:
         pass
 
 
+def _is_users(root: Path, file: str) -> bool:
+    """Neither this package nor what is installed, although an environment may lie below the app's directory."""
+    return _below(root, file) and not file.startswith(_OWN_CODE)
+
+
 def _import_failed(target: Target, exc: BaseException) -> LoadError:
-    inside = str(target.root) + os.sep
-    frames = [frame for frame in traceback.extract_tb(exc.__traceback__) if frame.filename.startswith(inside)]
+    frames = [frame for frame in traceback.extract_tb(exc.__traceback__) if _is_users(target.root, frame.filename)]
     last = "".join(traceback.format_exception_only(exc)).rstrip()
     detail = "".join(["Traceback (most recent call last):\n", *traceback.format_list(frames), last]) if frames else last
     where = f" (line {frames[-1].lineno} of {frames[-1].filename})" if frames else ""
