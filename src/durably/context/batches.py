@@ -13,6 +13,7 @@ from durably.engine.operation import Op
 from durably.engine.scope import CURRENT
 from durably.exceptions import ValidationError
 from durably.serdes import MISSING, SerDesCodec, SerDesContext, codec_for, return_annotation
+from durably.wire.ids import operation_id
 
 from .base import ContextBase, check_callable, check_name
 
@@ -43,35 +44,41 @@ class BatchOperations(ContextBase):
         call = _with_arity(func, items)
         annotation = _annotation(config, func)
 
-        def item_name(item: Any, index: int) -> str | None:
-            return None if config.item_namer is None else check_name(config.item_namer(item, index))
+        namer = config.item_namer
+        labels: Sequence[str | None] = [None] * len(items)
+        if namer is not None:
+            labels = [check_name(namer(item, index)) for index, item in enumerate(items)]
 
-        def one(index: int, item: Any) -> BranchSpec:
-            label = item_name(item, index)
-            return BranchSpec(
-                label or f"map-item-{index}", lambda context: call(context, item, index), index, None, label
-            )
+        def one(index: int, item: Any, label: str | None) -> BranchSpec:
+            name = label or f"map-item-{index}"
+            return BranchSpec(name, lambda context: call(context, item, index), index, (label,))
 
         def several(number: int, first: int, chunk: list[Any]) -> BranchSpec:
+            own = labels[first : first + len(chunk)]
+
             def body(context: BatchOperations) -> Any:
                 scope = CURRENT.get()
                 assert scope is not None
-                codec = _item_codec(config, annotation, None)
-                protocol = items_in_turn(
-                    lambda item, index: call(context, item, index), chunk, first, scope, codec, item_name
-                )
+
+                def call_item(item: Any, index: int) -> Any:
+                    return call(context, item, index)
+
+                protocol = items_in_turn(call_item, chunk, first, scope, codec_of(op), own)
                 return context.run.drive(protocol)
 
-            return BranchSpec(f"map-batch-{number}", body, first, len(chunk))
+            return BranchSpec(f"map-batch-{number}", body, first, own, batched=True)
+
+        def codec_of(op: Op) -> Callable[[int], Codec]:
+            return _item_codecs(config, lambda index: annotation, op, batched=config.item_batcher is not None)
 
         if config.item_batcher is None:
-            specs = [one(index, item) for index, item in enumerate(items)]
+            specs = [one(index, item, label) for index, (item, label) in enumerate(zip(items, labels, strict=True))]
         else:
             size_of = codec_for(MISSING)
             chunks = config.item_batcher.batches(items, lambda item: len(size_of.encode(item).encode()))
             specs = [several(number, first, chunk) for number, (first, chunk) in enumerate(chunks)]
         op = self._op("CONTEXT", "Map", name or getattr(func, "_original_name", None))
-        return self._batch(op, "MapIteration", "MapResult", specs, len(items), config, lambda index: annotation)
+        return self._batch(op, "MapIteration", "MapResult", specs, len(items), config, codec_of(op))
 
     def _parallel(self, functions: Sequence[Any], name: str | None, config: ParallelConfig | None) -> Any:
         config = config or _PARALLEL
@@ -82,10 +89,11 @@ class BatchOperations(ContextBase):
             func, label = (branch.func, branch.name) if isinstance(branch, ParallelBranch) else (branch, None)
             check_callable(func, "parallel", f"functions; number {index}")
             label = None if label is None else check_name(label)
-            specs.append(BranchSpec(label or f"parallel-branch-{index}", func, index, None, label))
+            specs.append(BranchSpec(label or f"parallel-branch-{index}", func, index, (label,)))
         op = self._op("CONTEXT", "Parallel", name)
         annotations = [_annotation(config, spec.func) for spec in specs]
-        return self._batch(op, "ParallelBranch", "ParallelResult", specs, len(specs), config, annotations.__getitem__)
+        codec_of = _item_codecs(config, annotations.__getitem__, op, batched=False)
+        return self._batch(op, "ParallelBranch", "ParallelResult", specs, len(specs), config, codec_of)
 
     def _batch(
         self,
@@ -95,16 +103,12 @@ class BatchOperations(ContextBase):
         specs: list[BranchSpec],
         total: int,
         config: MapConfig[Any] | ParallelConfig,
-        annotation_of: Callable[[int], Any],
+        codec_of: Callable[[int], Codec],
     ) -> Any:
-        batched = any(spec.size is not None for spec in specs)
+        def branch_codec(index: int) -> Codec:
+            return BatchCodec(codec_of) if specs[index].batched else codec_of(index)
 
-        def branch_codec(index: int, branch: Op) -> Codec:
-            if batched:  # then it is a map, whose items are all of one type
-                return BatchCodec(lambda item: _item_codec(config, annotation_of(item), branch))
-            return _item_codec(config, annotation_of(index), branch)
-
-        codec: Codec = BatchCodec(lambda item: _item_codec(config, annotation_of(item), op))
+        codec: Codec = BatchCodec(codec_of)
         if config.serdes is not None:
             codec = SerDesCodec(config.serdes, SerDesContext(op.id, op.run.arn))
         plan = Batch(sub_type, result_type, specs, total, config, branch_codec, codec, self._child)
@@ -115,12 +119,24 @@ def _annotation(config: MapConfig[Any] | ParallelConfig, func: Callable[..., Any
     return return_annotation(func) if config.result_type is None else config.result_type
 
 
-def _item_codec(config: MapConfig[Any] | ParallelConfig, annotation: Any, op: Op | None) -> Codec:
-    """``serdes`` alone is for the items too, as in the official SDK."""
+def _item_codecs(
+    config: MapConfig[Any] | ParallelConfig, annotation_of: Callable[[int], Any], op: Op, *, batched: bool
+) -> Callable[[int], Codec]:
+    """The codec of each item's result, by its index. ``serdes`` alone is for the items too, as in the official SDK.
+
+    A serdes is told the id of the item's own operation, or one made up where several items share a branch: it may keep
+    values elsewhere, by that id.
+    """
     serdes: SerDes[Any] | None = config.item_serdes or config.serdes
     if serdes is None:
-        return codec_for(annotation)
-    return SerDesCodec(serdes, SerDesContext() if op is None else SerDesContext(op.id, op.run.arn))
+        return lambda index: codec_for(annotation_of(index))
+    arn = op.run.arn
+
+    def codec_of(index: int) -> Codec:
+        item_id = f"{op.id}-item-{index}" if batched else operation_id(op.id, index)
+        return SerDesCodec(serdes, SerDesContext(item_id, arn))
+
+    return codec_of
 
 
 def _sequence(given: Any, operation: str, what: str) -> Sequence[Any]:
@@ -136,18 +152,34 @@ def _sequence(given: Any, operation: str, what: str) -> Sequence[Any]:
 
 def _with_arity(func: Callable[..., Any], items: Sequence[Any]) -> Callable[[Any, Any, int], Any]:
     """``func`` with as many of (context, item, index, items) as it takes."""
-    code = getattr(getattr(func, "__func__", func), "__code__", None)
-    if code is None or code.co_flags & 0x04:
-        return lambda context, item, index: func(context, item, index, items)
-    count = code.co_argcount - (getattr(func, "__self__", None) is not None)
-    required = count - len(getattr(func, "__defaults__", None) or ())
-    if required > 4 or count < 2:
+    least, most = _positional(func)
+    if least > 4 or most < 2:
         raise ValidationError(
             f"the function of a map takes (context, item), (context, item, index) or (context, item, index, items); "
-            f"{func!r} takes {count} parameters"
+            f"{func!r} takes {most if most < 2 else least} parameters"
         )
-    if required <= 2:
-        return lambda context, item, index: func(context, item)
-    if required == 3:
+    if most > 4 or least == 4:
+        return lambda context, item, index: func(context, item, index, items)
+    if least == 3:
         return lambda context, item, index: func(context, item, index)
-    return lambda context, item, index: func(context, item, index, items)
+    return lambda context, item, index: func(context, item)
+
+
+def _positional(func: Callable[..., Any]) -> tuple[int, float]:
+    """How many positional arguments ``func`` must get, and how many it can."""
+    plain = getattr(func, "__func__", func)
+    code = getattr(plain, "__code__", None)
+    if code is not None and not hasattr(plain, "__wrapped__"):
+        count = code.co_argcount - (getattr(func, "__self__", None) is not None)
+        least = count - len(getattr(plain, "__defaults__", None) or ())
+        return least, float("inf") if code.co_flags & 0x04 else count
+    import inspect
+
+    try:
+        parameters = inspect.signature(func).parameters.values()
+    except (TypeError, ValueError):  # written in C, with nothing to read
+        return 0, float("inf")
+    by_position = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    least = sum(one.default is one.empty for one in by_position)
+    variadic = any(one.kind is one.VAR_POSITIONAL for one in parameters)
+    return least, float("inf") if variadic else len(by_position)

@@ -65,6 +65,7 @@ class AsyncRun(Run):
         self._over: asyncio.Future[None] = self.loop.create_future()
         # the writer
         self._sender_due = False
+        self._newcomers = False
         self._sending = False
         self._quiet: asyncio.Future[None] | None = None
         self._flushes: deque[tuple[int, Flush, ParkFuture]] = deque()
@@ -151,6 +152,10 @@ class AsyncRun(Run):
 
     def _lead(self) -> None:
         self._sender_due = False
+        if self._newcomers:  # branches that begin in this turn of the loop, with updates of their own
+            self._newcomers = False
+            self._send_soon()
+            return
         if self._sending or self.verdict is not None or not self.outbox.has_pending:
             return
         if self._delivery.has_arrivals:
@@ -300,6 +305,7 @@ class AsyncRun(Run):
             branch.tasks.add(task)
             task.add_done_callback(branch.tasks.discard)
         self._delivery.rank(self.ops.values())
+        self._newcomers = True
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
 

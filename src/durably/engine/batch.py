@@ -18,13 +18,22 @@ from typing import TYPE_CHECKING, Any
 from durably.concurrency.error_object import ErrorObject
 from durably.concurrency.models import BatchItem, BatchResult, CompletionReason
 from durably.config import BatchItemStatus, ChildConfig, NestingType
-from durably.exceptions import ChildContextError, ExecutionError, InvocationError, error_object, operation_error
+from durably.exceptions import (
+    ChildContextError,
+    ExecutionError,
+    InvocationError,
+    SerDesError,
+    ValidationError,
+    error_object,
+    operation_error,
+)
 from durably.wire.ids import operation_id
 from durably.wire.limits import REPLAY_CHILDREN_ABOVE
 from durably.wire.payloads import utf8_size
 
 from .batch_policy import CompletionPolicy, CompletionRecord, ItemStatuses
 from .branch import Branch
+from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .child import child
 from .group import Group, Outcome
 from .operation import Op, is_terminal
@@ -45,20 +54,33 @@ _FLAT: ChildConfig[Any] = ChildConfig(is_virtual=True)
 class BranchSpec:
     """One branch: its recorded name, its function of the branch's context, and the items it stands for.
 
-    ``size`` None: the branch is item ``first``. Otherwise its function returns a BatchResult of ``size`` items from
-    ``first`` on (see ItemBatcher).
+    Parameters:
+        first: the index of the first of its items.
+        labels: what each of its items was named, if it was.
+        batched: its function returns a BatchResult of its items (see ItemBatcher). Otherwise it is one item.
     """
 
-    __slots__ = ("first", "func", "label", "name", "size")
+    __slots__ = ("batched", "first", "func", "labels", "name")
 
     def __init__(
-        self, name: str, func: Callable[[Any], Any], first: int, size: int | None = None, label: str | None = None
+        self,
+        name: str,
+        func: Callable[[Any], Any],
+        first: int,
+        labels: Sequence[str | None],
+        *,
+        batched: bool = False,
     ) -> None:
         self.name = name
         self.func = func
         self.first = first
-        self.size = size
-        self.label = label
+        self.labels = labels
+        self.batched = batched
+
+    @property
+    def indexes(self) -> range:
+        """Of its items."""
+        return range(self.first, self.first + len(self.labels))
 
 
 class Batch:
@@ -67,7 +89,7 @@ class Batch:
     Parameters:
         sub_type: of a branch, e.g. ``MapIteration``; ``result_type``: of the envelope, e.g. ``MapResult``.
         total: items, in all branches together.
-        branch_codec: of a branch's result, by its index and operation; ``codec``: of the whole.
+        branch_codec: of a branch's result, by its index; ``codec``: of the whole.
         make_context: the context for a branch's operation (virtual or not).
     """
 
@@ -78,7 +100,7 @@ class Batch:
         specs: Sequence[BranchSpec],
         total: int,
         config: MapConfig[Any] | ParallelConfig,
-        branch_codec: Callable[[int, Op], Codec],
+        branch_codec: Callable[[int], Codec],
         codec: Codec,
         make_context: Callable[[Op, bool], Any],
     ) -> None:
@@ -101,12 +123,12 @@ def batch(op: Op, plan: Batch) -> Protocol:
         details = op.details(record)
         if record["Status"] == "SUCCEEDED" and details.get("ReplayChildren"):
             return (yield from _rebuild(op, plan, CompletionRecord.from_payload(details.get("Result"))))
+        if record["Status"] != "SUCCEEDED":
+            yield from raise_recorded(op, record, ChildContextError)
         if run.must_queue(op.id):
             yield Turn(op.id)
-        if record["Status"] == "SUCCEEDED":
-            text = details.get("Result")
-            return None if text is None else plan.codec.decode(text)
-        raise operation_error(ChildContextError, op.error(record))
+        text = details.get("Result")
+        return None if text is None else plan.codec.decode(text)
     if record is None:
         op.post("START")
     strand = _Strand(op, plan)
@@ -123,13 +145,21 @@ def batch(op: Op, plan: Batch) -> Protocol:
         yield op.put("FAIL", completion=True, Error=failure)
         wrapped = operation_error(ChildContextError, failure)
         raise wrapped from wrapped.__cause__
+    except BaseException as error:
+        if is_cancellation(error) and op.recording:
+            op.post("FAIL", Error=cancelled_error(op.describe()))
+        raise
     yield op.put("SUCCEED", completion=True, Payload=text, ContextOptions={"ReplayChildren": replay_children})
     return value
 
 
 def _summary(plan: Batch, result: BatchResult[Any]) -> str | None:
-    generate = plan.config.summary_generator
-    return None if generate is None else generate(result)
+    if plan.config.summary_generator is None:
+        return None
+    summary: Any = plan.config.summary_generator(result)
+    if not isinstance(summary, str):
+        raise ValidationError(f"summary_generator returned {type(summary).__name__} {summary!r}; it must return a str")
+    return summary
 
 
 def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
@@ -138,7 +168,7 @@ def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
     scope = Scope(op.run, None, None, op.describe(), replaying=op.scope.replaying, branch=branch)
     inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, spec.name, op.id)
     config = _FLAT if plan.flat else _NESTED
-    return child(inner, spec.func, plan.make_context(inner, plan.flat), config, plan.branch_codec(index, inner))
+    return child(inner, spec.func, plan.make_context(inner, plan.flat), config, plan.branch_codec(index))
 
 
 def _rebuild(op: Op, plan: Batch, decided: CompletionRecord | None) -> Protocol:
@@ -153,34 +183,47 @@ def _rebuild(op: Op, plan: Batch, decided: CompletionRecord | None) -> Protocol:
         if spec.first >= started:
             break
         if decided is not None and spec.first in decided.started_indexes:
-            items.update(
-                (n, BatchItem(n, BatchItemStatus.STARTED)) for n in range(spec.first, spec.first + (spec.size or 1))
-            )
+            items.update(_unfinished(spec))
             continue
-        try:
-            value = yield from _branch(op, plan, index, op.scope.branch)
-        except ChildContextError as error:
-            items.update(_items(spec, None, error))
-        else:
-            items.update(_items(spec, value, None))
+        outcome = yield from _recorded_branch(op, plan, index)
+        items.update(_items(spec, outcome.value, outcome.error))
     ordered = [items[index] for index in sorted(items)]
     if decided is None:
-        return BatchResult.from_items(ordered, plan.config.completion_config)
-    return BatchResult(ordered, decided.completion_reason)
+        result = BatchResult.from_items(ordered, plan.config.completion_config)
+    else:
+        result = BatchResult(ordered, decided.completion_reason)
+    return result if plan.config.serdes is None else plan.codec.round_trip(result)[1]
+
+
+def _recorded_branch(op: Op, plan: Batch, index: int) -> Protocol:
+    """The Outcome of a branch that ended in an earlier invocation."""
+    try:
+        value = yield from _branch(op, plan, index, op.scope.branch)
+    except (ChildContextError, SerDesError) as error:
+        return Outcome(index, None, error)
+    return Outcome(index, value, None)
+
+
+def _unfinished(spec: BranchSpec) -> dict[int, BatchItem[Any]]:
+    return {
+        n: BatchItem(n, BatchItemStatus.STARTED, name=label) for n, label in zip(spec.indexes, spec.labels, strict=True)
+    }
 
 
 def _items(spec: BranchSpec, value: Any, error: Exception | None) -> dict[int, BatchItem[Any]]:
     """The items that a branch which has ended stands for."""
     if error is not None:
-        if isinstance(error, ChildContextError):
+        if isinstance(error, (ChildContextError, SerDesError)):
             failure = ErrorObject(error.message, error.error_type, error.data, error.stack_trace)
         else:
             failure = ErrorObject.from_exception(error)
-        indexes = range(spec.first, spec.first + (spec.size or 1))
-        return {n: BatchItem(n, BatchItemStatus.FAILED, error=failure, name=spec.label) for n in indexes}
-    if spec.size is None:
-        return {spec.first: BatchItem(spec.first, BatchItemStatus.SUCCEEDED, value, name=spec.label)}
-    return {item.index: item for item in value.all}
+        return {
+            n: BatchItem(n, BatchItemStatus.FAILED, error=failure, name=label)
+            for n, label in zip(spec.indexes, spec.labels, strict=True)
+        }
+    if spec.batched:
+        return {item.index: item for item in value.all}
+    return {spec.first: BatchItem(spec.first, BatchItemStatus.SUCCEEDED, value, name=spec.labels[0])}
 
 
 class _Strand:
@@ -196,53 +239,63 @@ class _Strand:
         self.failed = 0
         self.statuses: ItemStatuses | None = None
         if self.policy.has_predicate:
-            self.statuses = ItemStatuses(spec.label for spec in plan.specs for _ in range(spec.size or 1))
+            self.statuses = ItemStatuses(label for spec in plan.specs for label in spec.labels)
 
     def run(self, *, known: bool) -> Protocol:
         """``known``: an earlier invocation began this batch."""
         plan = self.plan
-        ended: set[int] = set()
         reason = self._decide()
-        for index in self._recorded() if known and not plan.flat and reason is None else ():
-            ended.add(index)
-            self._start(index)
-            try:
-                value = yield from _branch(self.op, plan, index, self.op.scope.branch)
-            except ChildContextError as error:
-                self._note(index, None, error)
-            else:
-                self._note(index, value, None)
-            reason = self._decide()
-            if reason is not None:
-                break
         if reason is not None:
             return self._result(reason)
+        ended = deque(self._recorded() if known else ())
+        recorded = frozenset(ended)
+        held: list[int] = []
 
         def make(index: int, branch: Branch) -> Protocol:
             return _branch(self.op, plan, index, branch)
 
-        waiting = deque(index for index in range(len(plan.specs)) if index not in ended)
+        waiting = deque(range(len(plan.specs)))
         limit = plan.config.max_concurrency or len(plan.specs)
         in_flight = 0
-        group: Group = yield OpenGroup(self.op.scope.branch, make)
+        group: Group | None = None
         try:
             while reason is None:
                 while waiting and in_flight < limit and self.policy.may_admit(self.failed):
                     index = waiting.popleft()
                     self._start(index)
-                    group.start(index)
+                    if index not in recorded:
+                        held.append(index)
                     in_flight += 1
-                outcome: Outcome = yield NextOutcome(group)
+                if ended:
+                    outcome: Outcome = yield from _recorded_branch(self.op, plan, ended.popleft())
+                    if self._start(outcome.index):  # more could be in flight then than now
+                        waiting.remove(outcome.index)
+                        in_flight += 1
+                else:
+                    if group is None:
+                        group = yield OpenGroup(self.op.scope.branch, make)
+                    for index in held:
+                        group.start(index)
+                    held.clear()
+                    outcome = yield NextOutcome(group)
                 in_flight -= 1
                 self._note(outcome.index, outcome.value, outcome.error)
                 reason = self._decide()
         finally:
-            group.close()
+            if group is not None:
+                group.close()
         return self._result(reason)
 
     def _recorded(self) -> list[int]:
-        """Branches that have ended in earlier invocations, in recorded order."""
+        """Branches that have ended in earlier invocations, in recorded order. Those of a flat batch have no records."""
         ops = self.op.run.ops
+        beyond = operation_id(self.op.id, len(self.plan.specs))
+        if beyond in ops or operation_id(beyond, 1) in ops:
+            raise self.op.run.fail_non_deterministic(
+                f"{self.op.describe()} began more branches in an earlier run than it has now: {len(self.plan.specs)}. "
+                "What is mapped must be the same on every run.",
+                self.op.id,
+            )
         ended: list[tuple[int, int]] = []
         for index in range(len(self.plan.specs)):
             record = ops.get(operation_id(self.op.id, index))
@@ -251,12 +304,15 @@ class _Strand:
         ended.sort()
         return [index for _, index in ended]
 
-    def _start(self, index: int) -> None:
-        spec = self.plan.specs[index]
-        for item in range(spec.first, spec.first + (spec.size or 1)):
+    def _start(self, index: int) -> bool:
+        """Note that branch ``index`` has begun; False if that was noted before."""
+        for item in self.plan.specs[index].indexes:
+            if item in self.started:
+                return False
             self.started.add(item)
             if self.statuses is not None:
                 self.statuses.set(item, BatchItemStatus.STARTED)
+        return True
 
     def _note(self, index: int, value: Any, error: Exception | None) -> None:
         for number, item in _items(self.plan.specs[index], value, error).items():
@@ -272,5 +328,7 @@ class _Strand:
         return self.policy.decide(self.succeeded, self.failed, self.statuses or ())
 
     def _result(self, reason: CompletionReason) -> BatchResult[Any]:
-        items = [self.items.get(index) or BatchItem(index, BatchItemStatus.STARTED) for index in sorted(self.started)]
-        return BatchResult(items, reason)
+        for spec in self.plan.specs:
+            if spec.first in self.started and spec.first not in self.items:
+                self.items.update(_unfinished(spec))
+        return BatchResult([self.items[index] for index in sorted(self.items)], reason)

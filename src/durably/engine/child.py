@@ -23,7 +23,7 @@ from durably.wire.limits import REPLAY_CHILDREN_ABOVE
 from durably.wire.payloads import utf8_size
 
 from .branch import Branch
-from .cancellation import CANCELLED_TYPES, cancelled_error, is_cancellation
+from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Turn
 from .run import Protocol
@@ -42,7 +42,12 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
     virtual = config.is_virtual
     record = op.begin()
     if virtual and record is not None:
-        raise run.non_determinism(op, record)
+        raise run.fail_non_deterministic(
+            f"this execution recorded {op.describe()} as a context, but the code now runs it without a record of its "
+            "own (is_virtual=True, or a map or parallel that has become NestingType.FLAT). An execution that has begun "
+            f"one way must end that way. Operation id {op.id}.",
+            op.id,
+        )
     rebuild = False
     if record is not None and is_terminal(record):
         details = op.details(record)
@@ -53,13 +58,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
                     yield Turn(op.id)
                 text = details.get("Result")
                 return None if text is None else codec.decode(text)
-            error = op.error(record)
-            if error.get("ErrorType") in CANCELLED_TYPES:
-                ran_ms = record.get("EndTimestamp", record["StartTimestamp"]) - record["StartTimestamp"]
-                yield Turn(op.id, cancelled_after_ms=ran_ms)
-            if run.must_queue(op.id):
-                yield Turn(op.id)
-            raise operation_error(ChildContextError, error)
+            yield from raise_recorded(op, record, ChildContextError)
     if record is None and not virtual:
         op.post("START")
 
@@ -68,6 +67,10 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
     try:
         try:
             value = yield Body(func, (context,), scope, is_step=False)
+        except BaseException as error:
+            if is_cancellation(error) and op.recording and _is_strand(op):  # nobody else can have cancelled it
+                raise RuntimeError(f"{op.describe()} was cancelled by its own code: {error!r} escaped") from error
+            raise
         finally:
             run.close_branch(branch)
         text, value = codec.round_trip(value)
@@ -94,6 +97,12 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         return value
     yield op.put("SUCCEED", completion=True, Payload=text, ContextOptions={"ReplayChildren": replay_children})
     return value
+
+
+def _is_strand(op: Op) -> bool:
+    """Whether this is a branch of a map or parallel, with a task of its own."""
+    around = op.scope.branch
+    return around is not None and around.strand is around
 
 
 def _mapped(config: ChildConfig[Any], error: Exception) -> Exception:

@@ -23,16 +23,15 @@ def items_in_turn(
     items: Sequence[Any],
     first: int,
     scope: Scope,
-    codec: Codec,
-    names: Callable[[Any, int], str | None],
+    codec_of: Callable[[int], Codec],
+    names: Sequence[str | None],
 ) -> Protocol:
     """Return a BatchResult of ``call(item, index)`` for each item. A failed item does not stop the others."""
     done: list[BatchItem[Any]] = []
-    for index, item in enumerate(items, first):
-        name = names(item, index)
+    for index, (item, name) in enumerate(zip(items, names, strict=True), first):
         try:
             value = yield Body(call, (item, index), scope, is_step=False)
-            _, value = codec.round_trip(value)
+            _, value = codec_of(index).round_trip(value)
         except (ExecutionError, InvocationError):
             raise  # they say what is to become of the whole
         except Exception as error:

@@ -29,7 +29,7 @@ from durably.wire.limits import MAX_PAYLOAD
 from durably.wire.payloads import utf8_size
 from durably.wire.shapes import Operation, StepDetails
 
-from .cancellation import CANCELLED_TYPES, cancelled_error, is_cancellation
+from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
@@ -72,7 +72,7 @@ def step(
             result = record.get("StepDetails", _NO_DETAILS).get("Result")
             return None if result is None else codec.decode(result)
         if record is not None and is_terminal(record):
-            yield from _raise(op, record)
+            yield from raise_recorded(op, record, StepError)
         if record is not None and record["Status"] == "PENDING":
             yield Park(op, op.details(record).get("NextAttemptTimestamp"))
             record = op.record()
@@ -144,17 +144,6 @@ def _explain(op: Op, func: Callable[..., Any], error: Exception) -> Exception:
         f"the function of {op.describe()}, {func!r}, could not be called with the step's context as its only argument "
         f"({error}). Give it one parameter, e.g. `lambda step: ...`, or bind the others with @durable_step."
     )
-
-
-def _raise(op: Op, record: Operation) -> Protocol:
-    """Raise what a step that failed for good raises, the same on every run."""
-    error = op.error(record)
-    if error.get("ErrorType") in CANCELLED_TYPES:
-        ran_ms = record.get("EndTimestamp", record["StartTimestamp"]) - record["StartTimestamp"]
-        yield Turn(op.id, cancelled_after_ms=ran_ms)
-    if op.run.must_queue(op.id):
-        yield Turn(op.id)
-    raise operation_error(StepError, error)
 
 
 def _status(record: Operation | None) -> str | None:

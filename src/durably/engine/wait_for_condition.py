@@ -18,7 +18,7 @@ from durably.exceptions import (
 )
 from durably.waits import decide_wait
 
-from .cancellation import cancelled_error, is_cancellation
+from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .clock import now_ms
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
@@ -48,12 +48,12 @@ def wait_for_condition(
     record = op.begin()
     while True:
         if record is not None and is_terminal(record):
+            if record["Status"] != "SUCCEEDED":
+                yield from raise_recorded(op, record, WaitForConditionError)
             if run.must_queue(op.id):
                 yield Turn(op.id)
-            if record["Status"] == "SUCCEEDED":
-                text = op.details(record).get("Result")
-                return None if text is None else codec.decode(text)
-            raise operation_error(WaitForConditionError, op.error(record))
+            text = op.details(record).get("Result")
+            return None if text is None else codec.decode(text)
         if record is not None and record["Status"] == "PENDING":
             yield Park(op, op.details(record).get("NextAttemptTimestamp"))
             record = op.record()
