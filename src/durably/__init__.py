@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from ._logging.options import (
         ReplayLogging as ReplayLogging,
     )
+    from .checkpointing import (
+        CheckpointConfig as CheckpointConfig,
+    )
+    from .checkpointing import (
+        CheckpointMode as CheckpointMode,
+    )
     from .client import (
         AsyncDurableServiceClient as AsyncDurableServiceClient,
     )
@@ -353,12 +359,12 @@ __all__ = [
     "__version__", "AllFailedError", "AsyncCallback", "AsyncDurableContext", "AsyncDurableFuture",
     "AsyncDurableServiceClient", "AsyncSaga", "BatchCompletionError", "BatchItem", "BatchItemStatus",
     "BatchResult", "Boto3Client", "Callback", "CallbackConfig", "CallbackError", "CallbackExternalError",
-    "CallbackSubmitterError", "CallbackTimeoutError", "CheckpointError", "ChildConfig", "ChildContextError",
-    "CompensationItem", "CompensationResult", "CompletionConfig", "CompletionDecision", "CompletionItemStatus",
-    "CompletionOutcome", "CompletionReason", "CompletionStatus", "ContextMisuseError", "DefaultSerDes",
-    "DurableContext", "DurableExecutionsError", "DurableFunction", "DurableFuture", "DurableLogger",
-    "DurableOperationError", "DurableServiceClient", "Duration", "ErrorObject", "ExecutionError",
-    "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes", "FixedDelay", "FixedWait",
+    "CallbackSubmitterError", "CallbackTimeoutError", "CheckpointConfig", "CheckpointError", "CheckpointMode",
+    "ChildConfig", "ChildContextError", "CompensationItem", "CompensationResult", "CompletionConfig",
+    "CompletionDecision", "CompletionItemStatus", "CompletionOutcome", "CompletionReason", "CompletionStatus",
+    "ContextMisuseError", "DefaultSerDes", "DurableContext", "DurableExecutionsError", "DurableFunction",
+    "DurableFuture", "DurableLogger", "DurableOperationError", "DurableServiceClient", "Duration", "ErrorObject",
+    "ExecutionError", "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes", "FixedDelay", "FixedWait",
     "GetExecutionStateError", "InvalidStateError", "InvocationError", "InvokeConfig", "InvokeError",
     "ItemBatcher", "JitterStrategy", "JsonFormatter", "JsonSerDes", "LambdaClient", "LinearBackoff",
     "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface", "MapConfig", "NestingType", "NoRetry",
@@ -377,6 +383,7 @@ __all__ = [
 
 _HOMES = {
     "_logging.options": "LoggerInterface ReplayLogging",
+    "checkpointing": "CheckpointConfig CheckpointMode",
     "client": "AsyncDurableServiceClient Boto3Client DurableServiceClient LambdaClient",
     "concurrency.error_object": "ErrorObject",
     "concurrency.models": "BatchCompletionError BatchItem BatchResult CompletionReason",

@@ -7,6 +7,7 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from ._logging.options import ReplayLogging, check_logger, check_replay
+from .checkpointing import CheckpointConfig, CheckpointMode
 from .context.asynchronous import AsyncDurableContext
 from .context.synchronous import DurableContext
 from .engine.invocation import invoke_async, invoke_sync
@@ -43,6 +44,7 @@ class DurableFunction(Generic[In, Out]):
         client: Any = None,
         logger: Any = None,
         replay_logging: ReplayLogging | ReplayPredicate | None = None,
+        checkpointing: CheckpointMode | CheckpointConfig | None = None,
         serdes: SerDes[Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -50,6 +52,7 @@ class DurableFunction(Generic[In, Out]):
         self.is_async = _is_coroutine_function(handler)
         self.client = client
         self.logger = None if logger is None else check_logger(logger)
+        self.checkpoints = _checkpoints(checkpointing)
         self.replay_logging = None if replay_logging is None else check_replay(replay_logging)
         self.durable_options: Mapping[str, Any] = dict(options or {})
         self._serdes = serdes
@@ -135,6 +138,7 @@ def durable_execution(
     boto3_client: Any = None,
     logger: Any = None,
     replay_logging: ReplayLogging | ReplayPredicate | None = None,
+    checkpointing: CheckpointMode | CheckpointConfig | None = None,
     serdes: SerDes[Any] | None = None,
     execution_timeout: Any = None,
     retention_days: int | None = None,
@@ -147,6 +151,7 @@ def durable_execution(
     boto3_client: Any = None,
     logger: Any = None,
     replay_logging: ReplayLogging | ReplayPredicate | None = None,
+    checkpointing: CheckpointMode | CheckpointConfig | None = None,
     serdes: SerDes[Any] | None = None,
     execution_timeout: Any = None,
     retention_days: int | None = None,
@@ -165,6 +170,7 @@ def durable_execution(
             and exception; by default the root logger.
         replay_logging: what ``context.logger`` shows while it replays; by default nothing
             (``ReplayLogging.SUPPRESS_ALL``). A function of (level, message, fields) may decide instead.
+        checkpointing: a CheckpointMode or CheckpointConfig: when a step's result is recorded; by default eagerly.
         serdes: for the input and the result, instead of the annotations.
         execution_timeout, retention_days, timeout: of the whole execution (Duration or timedelta), of its record
             after its end, and of one invocation, when served by the embedded service; on AWS the function's
@@ -186,10 +192,24 @@ def durable_execution(
 
             chosen = Boto3Client(boto3_client)
         return DurableFunction(
-            handler, client=chosen, logger=logger, replay_logging=replay_logging, serdes=serdes, options=options
+            handler,
+            client=chosen,
+            logger=logger,
+            replay_logging=replay_logging,
+            checkpointing=checkpointing,
+            serdes=serdes,
+            options=options,
         )
 
     return decorate if func is None else decorate(func)
+
+
+def _checkpoints(given: CheckpointMode | CheckpointConfig | None) -> CheckpointConfig:
+    if given is None:
+        return CheckpointConfig()
+    if isinstance(given, CheckpointConfig):
+        return given
+    return CheckpointConfig(given)  # which refuses anything but a mode
 
 
 def _options(execution_timeout: Any, retention_days: int | None, timeout: Any) -> dict[str, Any]:

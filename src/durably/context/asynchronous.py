@@ -16,6 +16,7 @@ from durably.serdes import MISSING
 
 from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .batches import BatchOperations, MapFunction
+from .extras import AsyncBatch, ExtraOperations
 from .flows import FlowOperations
 from .futures import AsyncDurableFuture, FutureOperations, settled
 from .sagas import AsyncSaga
@@ -71,7 +72,7 @@ class AsyncCallback(Generic[T]):
         return f"<AsyncCallback {self._op.name or ''} {self.callback_id}>"
 
 
-class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations):
+class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations, ExtraOperations):
     """The operations of a durable function written as ``async def``: those of :class:`DurableContext`, awaitable.
 
     Functions given to operations may be coroutine functions or plain ones. A plain step function other than a lambda
@@ -84,6 +85,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations):
         try:
             return await self.run.drive(protocol)
         finally:
+            op.scope.last = op.id
             if op.scope.replaying:
                 op.end()
 
@@ -366,6 +368,25 @@ class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations):
     def saga(self) -> AsyncSaga:
         """A block (``async with``) whose steps are undone if it fails, and not when it is suspended."""
         return AsyncSaga(self)
+
+    # ---- checkpoints and recurse ---------------------------------------------------------------------------
+
+    def flush(self) -> Coroutine[Any, Any, None]:
+        """Record what has not been recorded yet. See :meth:`DurableContext.flush`."""
+        coroutine: Coroutine[Any, Any, None] = self._flush()
+        return coroutine
+
+    def batch(self) -> AsyncBatch:
+        """A block (``async with``) whose steps are recorded together, at its end at the latest.
+
+        A crash inside repeats the steps of the block; see :mod:`durably.checkpointing`.
+        """
+        return AsyncBatch(self)
+
+    def recurse(self, payload: Any, name: str | None = None) -> Coroutine[Any, Any, Any]:
+        """Go on as a fresh execution of this function. See :meth:`DurableContext.recurse`."""
+        coroutine: Coroutine[Any, Any, Any] = self._recurse(payload, name)
+        return coroutine
 
     # ---- futures -----------------------------------------------------------------------------------------
 

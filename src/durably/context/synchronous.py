@@ -11,6 +11,7 @@ from durably.serdes import MISSING
 
 from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .batches import BatchOperations, MapFunction
+from .extras import Batch, ExtraOperations
 from .flows import FlowOperations
 from .futures import DurableFuture, FutureOperations, _Started, settled
 from .sagas import Saga
@@ -70,7 +71,7 @@ class Callback(Generic[T]):
         return f"<Callback {self._op.name or ''} {self.callback_id}>"
 
 
-class DurableContext(BatchOperations, FlowOperations, FutureOperations):
+class DurableContext(BatchOperations, FlowOperations, FutureOperations, ExtraOperations):
     """The operations of a durable function written as a plain ``def``.
 
     Every operation is recorded; when the function runs again, after a crash or a wait, it goes through the recorded
@@ -85,6 +86,7 @@ class DurableContext(BatchOperations, FlowOperations, FutureOperations):
         try:
             return self.run.drive(protocol)
         finally:
+            op.scope.last = op.id
             if op.scope.replaying:
                 op.end()
 
@@ -287,6 +289,27 @@ class DurableContext(BatchOperations, FlowOperations, FutureOperations):
     def saga(self) -> Saga:
         """A block whose steps are undone if it fails, and not when it is suspended."""
         return Saga(self)
+
+    # ---- checkpoints and recurse ---------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Return when everything done so far is recorded; matters in the batched and optimistic modes only."""
+        self._flush()
+
+    def batch(self) -> Batch:
+        """A block (``with``) whose steps are recorded together, at its end at the latest.
+
+        A crash inside repeats the steps of the block; see :mod:`durably.checkpointing`.
+        """
+        return Batch(self)
+
+    def recurse(self, payload: Any, name: str | None = None) -> Any:
+        """Go on as a fresh execution of this same function, with ``payload`` as its input; returns its result.
+
+        For loops that would make a history too long: ``return ctx.recurse(next_input)``. This execution waits, with
+        nothing running, for the one that it started. The payload is checked against the handler's annotation.
+        """
+        return self._recurse(payload, name)
 
     # ---- futures -----------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 from .alarm import Alarm
 from .async_body import run_body
 from .async_group import AsyncGroup
+from .clock import monotonic
 from .delivery import Delivery, unsettled
 from .operation import describe, is_terminal
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
@@ -72,6 +73,8 @@ class AsyncRun(Run):
         self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
         self._alarm = Alarm(self.loop, self._outside, self._still_due, self._refresh)
         self._delivery = Delivery(self.loop, self._soon, self._handed_out)
+        self._limit: asyncio.TimerHandle | None = None
+        self._terminating: asyncio.Task[None] | None = None
         self._checking = False
         self.spawn_batch: Any = None
 
@@ -138,10 +141,13 @@ class AsyncRun(Run):
 
     # ---- the checkpoint writer --------------------------------------------------------------------------------
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
         self.refuse_if_ended(branch)
         seq = self.outbox.add(update)
-        self._send_soon()
+        if not deferred:
+            self.urgent = seq
+        if self.must_send():
+            self._send_soon()
         return seq
 
     def _send_soon(self) -> None:
@@ -255,7 +261,7 @@ class AsyncRun(Run):
             for future in woken:
                 if not future.done():
                     future.set_result(None)
-        if self.outbox.has_pending:
+        if self.must_send():
             self._send_soon()
         else:
             self._check_soon()
@@ -333,8 +339,11 @@ class AsyncRun(Run):
         self._checking = False
         if self.verdict is not None or self._root is None or self._root.done():
             return
-        if self._steps or self._sending or self._delivery.busy or self.outbox.has_pending:
+        if self._steps or self._sending or self._delivery.busy:
             return  # each of these comes back here when it is over
+        if self.outbox.has_pending:
+            self._send_soon()  # recorded before the program waits; the answer comes back here
+            return
         if not self._parks and not self._delivery.has_turns:
             return
         suspect = self._suspect
@@ -363,6 +372,19 @@ class AsyncRun(Run):
     def _woken(self, _: asyncio.Future[Any]) -> None:
         self._check_soon()
 
+    def limit(self, remaining_ms: int) -> None:
+        super().limit(remaining_ms)
+        assert self.stop_at is not None
+        delay = self.stop_at - monotonic()
+        self._limit = self.loop.call_later(delay, self._out_of_time, context=self._outside)
+
+    def _out_of_time(self) -> None:
+        async def terminate() -> None:
+            await self.flush_rest()
+            self.end(self.timeout_near())
+
+        self._terminating = self.loop.create_task(terminate())
+
     def end(self, verdict: Verdict) -> None:
         super().end(verdict)
         self._delivery.stopped = True
@@ -378,7 +400,7 @@ class AsyncRun(Run):
         return False
 
     def _handed_out(self) -> None:
-        if self.outbox.has_pending:
+        if self.must_send():
             self._send_soon()
         self._check_soon()
 
@@ -459,6 +481,8 @@ class AsyncRun(Run):
                 task.cancel()
             await self._reaction(left)
         self._alarm.cancel()
+        if self._limit is not None:
+            self._limit.cancel()
         if self._sending and self.verdict is not None:
             await self._idle()  # nothing of an ended invocation is alive, its last call included
 

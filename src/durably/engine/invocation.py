@@ -15,6 +15,7 @@ from .scope import CURRENT, Scope
 from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
+    from durably.checkpointing import CheckpointConfig
     from durably.serdes import Codec
 
     from .async_run import AsyncRun
@@ -28,6 +29,7 @@ class Function(Protocol):
 
     handler: Callable[..., Any]
     logger: Any
+    checkpoints: CheckpointConfig
 
     @property
     def input_codec(self) -> Codec: ...
@@ -127,6 +129,11 @@ async def _run_async(function: Function, run: AsyncRun) -> InvocationOutput:
 def _enter(function: Function, run: Run) -> tuple[Any, Scope]:
     """The handler's context and scope."""
     run.logger = function.logger
+    run.function = function
+    run.checkpoints = function.checkpoints
+    remaining = getattr(run.lambda_context, "get_remaining_time_in_millis", None)
+    if remaining is not None and isinstance(left := remaining(), int):
+        run.limit(max(1, left))
     context = function.make_context(run)
     scope = Scope(run, context, None, "the handler", replaying=len(run.ops) > 1)
     context.scope = scope

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from durably.checkpointing import CheckpointMode
 from durably.wire.names import TERMINAL_STATUSES
 from durably.wire.shapes import ErrorObject, Operation, OperationActionName, OperationTypeName, OperationUpdate
 
@@ -55,6 +56,7 @@ class Op:
         record = self.run.ops.get(self.id)
         scope = self.scope
         if record is None:
+            self.run.admit()
             scope.replaying = False
             self.run.went_on = True
             return None
@@ -113,9 +115,14 @@ class Op:
                 update[member] = value  # type: ignore[literal-required]  # members are named by this package only
         return update
 
-    def post(self, action: OperationActionName, **members: Any) -> None:
-        """Queue an update that nobody waits for."""
-        self.run.send(self.update(action, **members), self.scope.branch, awaited=False)
+    def post(self, action: OperationActionName, *, deferred: bool = False, **members: Any) -> None:
+        """Queue an update that nobody waits for; ``deferred``: until there are many."""
+        self.run.send(self.update(action, **members), self.scope.branch, awaited=False, deferred=deferred)
+
+    @property
+    def mode(self) -> CheckpointMode:
+        """How the result of this operation is to be recorded."""
+        return self.scope.mode or self.run.checkpoints.mode
 
     def put(self, action: OperationActionName, *, completion: bool = False, **members: Any) -> Flush:
         """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5)."""

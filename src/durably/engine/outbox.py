@@ -34,19 +34,26 @@ def _size(update: OperationUpdate) -> int:
 class Outbox:
     """Updates in the order in which they were made; each has a number, counted from 1."""
 
-    __slots__ = ("_in_flight", "_pending", "acknowledged", "last")
+    __slots__ = ("_in_flight", "_pending", "acknowledged", "last", "pending_bytes")
 
     def __init__(self) -> None:
         self._pending: deque[OperationUpdate] = deque()
         self._in_flight = 0
         self.acknowledged = 0
         self.last = 0
+        self.pending_bytes = 0
+        """Characters of the payloads that wait; near enough to say when there are many."""
 
     def add(self, update: OperationUpdate) -> int:
         """Queue ``update``; returns its number, acknowledged once ``acknowledged`` has reached it."""
         self._pending.append(update)
+        self.pending_bytes += len(update.get("Payload") or "")
         self.last += 1
         return self.last
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
 
     @property
     def has_pending(self) -> bool:
@@ -77,6 +84,7 @@ class Outbox:
                 break
             seen[update["Id"]] = update["Action"]
             batch.append(pending.popleft())
+            self.pending_bytes -= len(update.get("Payload") or "")
         self._in_flight = len(batch)
         return batch
 
@@ -88,4 +96,5 @@ class Outbox:
     def discard(self) -> None:
         """Forget everything: the run has ended and nothing more may be recorded (law R6)."""
         self._pending.clear()
+        self.pending_bytes = 0
         self._in_flight = 0

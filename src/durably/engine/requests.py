@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .scope import Scope
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import Operation
+
     from .branch import Branch
     from .group import MakeBranch
     from .operation import Op
@@ -33,13 +35,18 @@ class Park:
     ``due_ms``: when the service will change it by itself (epoch milliseconds), if that is known.
     """
 
-    __slots__ = ("due_ms", "op_id", "strand")
+    __slots__ = ("_met", "due_ms", "op_id", "strand")
 
     def __init__(self, op: Op, due_ms: int | None = None) -> None:
         self.op_id = op.id
         branch = op.scope.branch
         self.strand = None if branch is None else branch.strand
         self.due_ms = due_ms
+        self._met = op.record()
+
+    def changed(self, ops: dict[str, Operation]) -> bool:
+        """Whether the record is another than when the protocol last looked."""
+        return ops.get(self.op_id) is not self._met
 
 
 class Turn:

@@ -7,12 +7,20 @@ A run is what the contexts of one invocation share. The two subclasses add the w
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from durably.exceptions import CheckpointError, NonDeterministicExecutionError, error_object
+from durably.checkpointing import CheckpointConfig
+from durably.exceptions import (
+    CheckpointError,
+    InvocationError,
+    NonDeterministicExecutionError,
+    TerminationReason,
+    error_object,
+)
 from durably.wire.api_errors import ApiError
 from durably.wire.shapes import CheckpointResponse, ExecutionState, Operation, OperationUpdate
 
+from .clock import monotonic
 from .operation import Op, describe
 from .outbox import Outbox
 from .requests import Request
@@ -23,6 +31,9 @@ if TYPE_CHECKING:
     from .group import MakeBranch
 
 __all__ = ["Protocol", "Run", "state_of"]
+
+TERMINATION_MARGIN_MS: Final = 5_000
+"""Source: the seeds' termination manager; a fifth of the time for functions that have less than 25 s."""
 
 Protocol = Generator[Request, Any, Any]
 
@@ -53,12 +64,19 @@ class Run:
         self.returned = False
         self.updated: frozenset[str] = frozenset()
         self.went_on = False
+        self.checkpoints = CheckpointConfig()
+        self.function: Any = None
+        self.stop_at: float | None = None
+        self.urgent = 0
+        """Number of the last update that is not deferred."""
         self.execution: Operation | None = next((o for o in operations if o["Type"] == "EXECUTION"), None)
 
     # ---- what protocols use ------------------------------------------------------------------------------
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
         """Queue ``update``. Awaited ones are followed by a Flush; the others travel when they can.
+
+        ``deferred``: it travels when enough have been collected, or before the program waits for anything.
 
         Raises what :meth:`refusal` makes when the run, or the branch that the update comes from, has ended (law R6).
         """
@@ -104,6 +122,28 @@ class Run:
         error = NonDeterministicExecutionError(message, op_id)
         self.end(Verdict(error=error_object(error)))
         return error
+
+    def must_send(self) -> bool:
+        """Whether something waits in the outbox that is not, or no longer, to be collected."""
+        return self.urgent > self.outbox.acknowledged or self.collected_enough()
+
+    def collected_enough(self) -> bool:
+        config, outbox = self.checkpoints, self.outbox
+        return outbox.pending >= config.max_updates or outbox.pending_bytes >= config.max_bytes
+
+    def admit(self) -> None:
+        """New work is about to begin. Raises when there is no time for it (see :meth:`limit`)."""
+
+    def limit(self, remaining_ms: int) -> None:
+        """The invocation will be killed in ``remaining_ms``: shortly before, it stops by itself."""
+        margin = min(TERMINATION_MARGIN_MS, remaining_ms // 5)
+        self.stop_at = monotonic() + (remaining_ms - margin) / 1000
+
+    @staticmethod
+    def timeout_near() -> Verdict:
+        """What is done has been sent; the rest is for another invocation, which raising asks for."""
+        message = "the function's timeout is near: what is done is recorded, and another invocation goes on with it"
+        return Verdict(raises=InvocationError(message, TerminationReason.LAMBDA_TIMEOUT_APPROACHING))
 
     # ---- how a run ends -----------------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ from durably.exceptions import ContextMisuseError
 from durably.wire.ids import operation_id
 
 if TYPE_CHECKING:
+    from durably.checkpointing import CheckpointMode
+
     from .branch import Branch
     from .run import Run
 
@@ -48,7 +50,10 @@ class Scope:
         "branch",
         "count",
         "disorder",
+        "drawn",
         "is_task",
+        "last",
+        "mode",
         "owner",
         "prefix",
         "replaying",
@@ -80,6 +85,9 @@ class Scope:
         self.count = 0
         self.spawned = 0
         self.started: Any = None
+        self.mode: CheckpointMode | None = None if like is None else like.mode
+        self.last: str | None = None
+        self.drawn = 0
         self.disorder: str | None = None
         self.is_task = False
         self._peeked: str | None = None

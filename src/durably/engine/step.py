@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from durably.checkpointing import CheckpointMode
 from durably.config import StepConfig, StepSemantics
 from durably.exceptions import (
     ContextMisuseError,
@@ -80,7 +81,8 @@ def step(
         attempt = _attempt(op, record)
         if record is None or record["Status"] == "READY":
             if not at_most_once:
-                op.post("START")
+                if record is not None or op.mode is not CheckpointMode.BATCHED:
+                    op.post("START")
             else:
                 yield op.put("START")
                 record = op.record()
@@ -110,7 +112,11 @@ def step(
                 op.post("FAIL", Error=cancelled_error(op.describe()))
             raise
         else:
-            yield op.put("SUCCEED", completion=True, Payload=text)
+            mode = op.mode
+            if mode is CheckpointMode.EAGER or at_most_once:
+                yield op.put("SUCCEED", completion=True, Payload=text)
+            else:
+                op.post("SUCCEED", deferred=mode is CheckpointMode.BATCHED, Payload=text)
             return value
 
 

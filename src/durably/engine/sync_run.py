@@ -20,6 +20,7 @@ from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
+from .clock import monotonic
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
 from .run import Protocol, Run, state_of
 from .scope import CURRENT
@@ -95,6 +96,10 @@ class SyncRun(Run):
         if type(request) is NextOutcome:
             return request.group.next()
         assert type(request) is Park
+        if self.outbox.has_pending:
+            self._flush(self.outbox.last)  # recorded before the program waits
+            if request.changed(self.ops):
+                return None
         record = self.ops.get(request.op_id)
         status = None if record is None else record["Status"]
         raise self.suspend_branch(request.strand, [(request.op_id, status, request.due_ms)])
@@ -131,13 +136,21 @@ class SyncRun(Run):
             )
         return result
 
+    def admit(self) -> None:
+        if self.stop_at is not None and monotonic() >= self.stop_at and self.verdict is None:
+            self.flush_rest()
+            self.end(self.timeout_near())
+            raise self.refusal()
+
     # ---- the checkpoint writer ---------------------------------------------------------------------------------
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
         with self.state:
             self.refuse_if_ended(branch)
             seq = self.outbox.add(update)
-            if not awaited:
+            if not deferred:
+                self.urgent = seq
+            if not awaited and (not deferred or self.collected_enough()):
                 self._wake_helper()
         return seq
 
@@ -194,7 +207,7 @@ class SyncRun(Run):
                 if self._crew is not None:
                     self._crew.absorbed(operations)
             self.state.notify_all()
-            if self.outbox.has_pending:
+            if self.must_send():
                 self._wake_helper()
 
     def _wake_helper(self) -> None:
