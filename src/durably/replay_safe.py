@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .exceptions import ValidationError
+from .wire.ids import blake2b
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,6 +74,4 @@ def _digest(op_id: str, seed: int, purpose: bytes = b"") -> bytes:
         raise ValidationError(f"op_id is {op_id!r}, and must be a string")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _MAX_SEED:
         raise ValidationError(f"seed is {seed!r}, and must be an int from 0 to 2**64 - 1")
-    from hashlib import blake2b
-
     return blake2b(op_id.encode() + seed.to_bytes(8, "little"), person=purpose).digest()

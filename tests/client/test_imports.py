@@ -34,6 +34,12 @@ def test_a_client_is_ready_without_loading_what_is_heavy(name: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_durably_alone_does_not_load_openssl() -> None:
+    program = "import sys, durably; print(sorted({'_hashlib', 'ssl'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_public_name_is_there_and_no_other() -> None:
     for name in durably.client.__all__:
         assert getattr(durably.client, name).__name__

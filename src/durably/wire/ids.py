@@ -8,10 +8,14 @@ Ids are byte-for-byte the official Python SDK's, so an execution begun by one ca
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
-__all__ = ["ARN_PATTERN", "ExecutionArn", "execution_operation_id", "operation_id"]
+try:
+    from _blake2 import blake2b  # the same, without the OpenSSL that hashlib loads
+except ImportError:  # an implementation of Python that has it elsewhere
+    from hashlib import blake2b
+
+__all__ = ["ARN_PATTERN", "ExecutionArn", "blake2b", "execution_operation_id", "operation_id"]
 
 
 def operation_id(prefix: str | None, n: int | str) -> str:
