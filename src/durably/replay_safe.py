@@ -12,7 +12,7 @@ from .wire.ids import blake2b
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from random import Random
+    from random import Random as Random
     from uuid import UUID
 
 __all__ = [

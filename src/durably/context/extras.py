@@ -16,9 +16,10 @@ from durably.wire.ids import ExecutionArn, execution_operation_id
 from .base import ContextBase, Protocol
 
 if TYPE_CHECKING:
-    from random import Random
     from types import TracebackType
     from uuid import UUID
+
+    from durably.replay_safe import Random
 
 __all__ = ["AsyncBatch", "Batch", "ExtraOperations"]
 

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from contextvars import Context
 from heapq import heappop, heappush
 
+from durably.wire.shapes import Operation
+
 from .clock import now_ms
 
-__all__ = ["Alarm"]
+__all__ = ["Alarm", "due_of"]
 
 _LONGEST = 86_400.0
 _PATIENCE = 0.05
@@ -74,3 +76,10 @@ class Alarm:
         self._timer = None
         self._rings = min(self._rings + 1, 10)
         self._fire()
+
+
+def due_of(record: Operation) -> int | None:
+    """When ``record`` changes by itself (epoch milliseconds), if it does."""
+    if record["Status"] == "PENDING":
+        return record.get("StepDetails", {}).get("NextAttemptTimestamp")
+    return record.get("WaitDetails", {}).get("ScheduledEndTimestamp") if record["Type"] == "WAIT" else None

@@ -11,7 +11,7 @@ from .requests import Body
 from .step import CALLERS
 from .timeouts import timed_out
 
-__all__ = ["run_body"]
+__all__ = ["awaited", "run_body"]
 
 
 async def run_body(body: Body) -> Any:
@@ -26,6 +26,10 @@ async def run_body(body: Body) -> Any:
         if not limit.expired():
             raise  # the body's own
         raise timed_out(body) from None
+
+
+async def awaited(call: Callable[[], Any]) -> Any:
+    return await call()
 
 
 async def _run(body: Body) -> Any:

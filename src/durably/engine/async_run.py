@@ -15,19 +15,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import ExecutionError
 from durably.wire.api_errors import ApiError
-from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
-from .alarm import Alarm
-from .async_body import run_body
+from .alarm import Alarm, due_of
+from .async_body import awaited, run_body
 from .async_group import AsyncGroup
 from .clock import monotonic
 from .delivery import Delivery, unsettled
 from .operation import describe, is_terminal
+from .pages import gather_pages
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
 from .run import Protocol, Run, state_of
 from .scope import CURRENT
@@ -195,34 +196,25 @@ class AsyncRun(Run):
             return
         state = state_of(answer)
         marker = state.get("NextMarker")
-        if marker:
-            self._load_pages(answer.get("CheckpointToken") or self.token or "", marker, batch, answer)
+        if not marker:
+            self._merge(batch, answer, state["Operations"])
             return
-        self._merge(batch, answer, state["Operations"])
+        token = answer.get("CheckpointToken") or self.token or ""
+        done = partial(self._guarded, self._paged, batch, answer)
+        gather_pages(self.transport, self.arn, token, marker, list(state["Operations"]), done)
 
     def _sent(self) -> None:
         self._sending = False
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
 
-    def _load_pages(self, token: str, marker: str, batch: list[OperationUpdate], answer: CheckpointResponse) -> None:
-        operations = list(answer["NewExecutionState"]["Operations"])
-
-        def reply(page: Any) -> None:
-            self._guarded(loaded, page)
-
-        def loaded(page: Any) -> None:
-            if isinstance(page, BaseException):
-                self._answered(batch, page)
-                return
-            operations.extend(page["Operations"])
-            following = page.get("NextMarker")
-            if following:
-                self.transport.get_state(self.arn, token, following, MAX_STATE_PAGE, reply)
-            else:
-                self._merge(batch, answer, operations)
-
-        self.transport.get_state(self.arn, token, marker, MAX_STATE_PAGE, reply)
+    def _paged(
+        self, batch: list[OperationUpdate], answer: CheckpointResponse, found: list[Operation] | BaseException
+    ) -> None:
+        if isinstance(found, BaseException):
+            self._answered(batch, found)
+        else:
+            self._merge(batch, answer, found)
 
     def _merge(self, batch: list[OperationUpdate], answer: CheckpointResponse, operations: list[Operation]) -> None:
         """Take an answer in, and wake what waited for it, in the order of the answer."""
@@ -295,7 +287,7 @@ class AsyncRun(Run):
 
     def _still_due(self, op_id: str, due_ms: int) -> bool:
         record = self.ops.get(op_id)
-        return op_id in self._parks and record is not None and _due(record) == due_ms
+        return op_id in self._parks and record is not None and due_of(record) == due_ms
 
     def _refresh(self) -> None:
         if self.verdict is None and not self._sending:
@@ -439,7 +431,7 @@ class AsyncRun(Run):
 
         Returns its result or raises its error; raises SuspendExecution if there is a verdict.
         """
-        root = self._root = self.loop.create_task(_awaited(call))
+        root = self._root = self.loop.create_task(awaited(call))
         try:
             await asyncio.wait((root, self._over), return_when=asyncio.FIRST_COMPLETED)
         except BaseException as error:  # whoever runs the invocation has cancelled it
@@ -501,13 +493,3 @@ class AsyncRun(Run):
     async def _idle(self) -> None:
         self._quiet = self.loop.create_future()
         await self._quiet
-
-
-async def _awaited(call: Callable[[], Any]) -> Any:
-    return await call()
-
-
-def _due(record: Operation) -> int | None:
-    if record["Status"] == "PENDING":
-        return record.get("StepDetails", {}).get("NextAttemptTimestamp")
-    return record.get("WaitDetails", {}).get("ScheduledEndTimestamp") if record["Type"] == "WAIT" else None

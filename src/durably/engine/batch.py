@@ -273,7 +273,8 @@ class _Strand:
                         in_flight += 1
                 else:
                     if group is None:
-                        group = yield OpenGroup(self.op.scope.branch, make)
+                        opened: Group = yield OpenGroup(self.op.scope.branch, make)
+                        group = opened
                     for index in held:
                         group.start(index)
                     held.clear()
