@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import time
@@ -245,6 +246,29 @@ async def frozen_async(n: int, ctx: AsyncDurableContext) -> str:
     result = await ctx.step(work, name="work")
     await ctx.step(add(n, 1), name=f"after {result}")
     await ctx.wait(timedelta(seconds=4), name="rest")
+    return result
+
+
+@durable_execution
+def escapes(n: int, ctx: DurableContext) -> str:
+    """Its first process does not end with the service, and goes on when the test says so."""
+
+    def work(step: StepContext) -> str:
+        try:
+            os.close(os.open(LEDGER + ".first", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return "second"
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, 0, 0, 0, 0)
+        note(step)
+        while not os.path.exists(LEDGER + ".go"):
+            time.sleep(0.01)
+        write(kind="woken")
+        return "first"
+
+    result = ctx.step(work, name="work")
+    ctx.step(add(n, 1), name=f"after {result}")
+    ctx.wait(timedelta(seconds=3), name="rest")
     return result
 
 

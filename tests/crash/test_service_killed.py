@@ -23,11 +23,12 @@ pytestmark = [
 EACH = {"pipeline": 5, "fan": 5, "parent": 5, "asks": 5, "once": 8, "big": 3, "loop": 3, "async_loop": 3}
 
 
-def test_at_random_moments(tmp_path: Path) -> None:
-    moments = random.Random(20)
+@pytest.mark.parametrize("seed", [20])
+def test_at_random_moments(tmp_path: Path, seed: int) -> None:
+    moments = random.Random(seed)
     with service(tmp_path) as served:
         load = Load(served.start())
-        with Background(load.answer), Background(load.start_many(EACH, 0.15, seed=1)) as starting:
+        with Background(load.answer), Background(load.start_many(EACH, 0.15, seed)) as starting:
             for _ in range(20):
                 time.sleep(moments.uniform(0.05, 1.0))
                 served.kill()
@@ -39,9 +40,10 @@ def test_at_random_moments(tmp_path: Path) -> None:
         laws.check_store(served.store)
 
 
-def test_while_it_starts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [21])
+def test_while_it_starts(tmp_path: Path, seed: int) -> None:
     """Killed from before it has opened its store until its recovery has started everything again."""
-    moments = random.Random(21)
+    moments = random.Random(seed)
     with service(tmp_path) as served:
         load = Load(served.start())
         with Background(load.answer):

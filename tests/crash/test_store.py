@@ -54,8 +54,15 @@ def test_a_second_service_on_the_same_port_leaves_the_store_alone(tmp_path: Path
         first.stop()
 
 
-@pytest.mark.parametrize("restart", ["restarted", "killed", "goes on"])
-@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["in-process", "workers"])
+@pytest.mark.parametrize(
+    ("options", "restart"),
+    [
+        pytest.param((), "restarted", id="in-process-restarted"),
+        pytest.param((), "goes on", id="in-process-goes-on"),
+        pytest.param(("--workers", "2"), "killed", id="workers-killed"),
+        pytest.param(("--workers", "2"), "goes on", id="workers-go-on"),
+    ],
+)
 def test_a_full_disk_loses_nothing_that_was_acknowledged(
     tmp_path: Path, options: tuple[str, ...], restart: str
 ) -> None:

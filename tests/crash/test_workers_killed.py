@@ -32,12 +32,13 @@ def kill_a_worker(served: Service, dice: random.Random) -> bool:
     return bool(workers)
 
 
-def test_workers_and_service_at_random_moments(tmp_path: Path) -> None:
-    dice = random.Random(30)
+@pytest.mark.parametrize("seed", [30])
+def test_workers_and_service_at_random_moments(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
     with service(tmp_path, "--workers", "2") as served:
         load = Load(served.start())
         kills = 0
-        with Background(load.answer), Background(load.start_many(EACH, 0.3, seed=3)) as starting:
+        with Background(load.answer), Background(load.start_many(EACH, 0.3, seed)) as starting:
             for number in range(36):
                 time.sleep(dice.uniform(0.05, 0.9))
                 if number % 4 != 3:
@@ -82,6 +83,36 @@ def test_a_frozen_worker_does_not_outlive_its_service(tmp_path: Path) -> None:
         assert served.start().ended(arn)["Result"] == "7"
         assert {entry["pid"] for entry in laws.ledger(served.ledger)} - {first}
         served.stop()
+
+
+def test_a_process_that_outlives_its_service_can_write_nothing_to_the_next(tmp_path: Path) -> None:
+    with service(tmp_path, "--workers", "2") as served:
+        arn = served.start().invoke("escapes", "7", "escapes")
+        escaped = eventually(lambda: laws.ledger(served.ledger), "the step runs")[0]["pid"]
+        os.kill(escaped, signal.SIGSTOP)
+        assert served.process is not None
+        served.process.kill()
+        served.process.wait()
+        assert served.processes() == [escaped]
+        served.start()
+
+        def recorded() -> list[str]:
+            events = served.history(arn)
+            found = (event for event in events if event["EventType"] == "StepSucceeded")
+            return [event["StepSucceededDetails"]["Result"]["Payload"] for event in found]
+
+        eventually(lambda: len(recorded()) == 2, "the next service has run the step")
+        (tmp_path / "ledger.go").touch()
+        os.kill(escaped, signal.SIGCONT)
+        eventually(lambda: any(e["kind"] == "woken" for e in laws.ledger(served.ledger)), "it wakes")
+        assert served.execution(arn)["Status"] == "RUNNING"
+        eventually(lambda: escaped not in served.processes(), "it finds its service gone and ends")
+        assert served.ended(arn)["Result"] == '"second"'
+        laws.check_history(served.history(arn))
+        assert recorded() == ['"second"', "8"]
+        assert {e["name"] for e in laws.ledger(served.ledger) if e["kind"] == "step"} == {"work", "after second"}
+        served.stop()
+        laws.check_store(served.store)
 
 
 @pytest.mark.parametrize("function", ["frozen", "frozen_async"])
