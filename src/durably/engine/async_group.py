@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .branch import Branch
 from .group import MakeBranch, Outcome
 from .scope import CURRENT
+from .suspension import Verdict
 from .tasks import ParkFuture
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class AsyncGroup:
             outcome = Outcome(index, await self._run.drive(self._make(index, branch)), None)
         except Exception as error:
             outcome = Outcome(index, None, error)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # SystemExit in a branch ends the invocation as it would in the handler
+            if not branch.is_over:
+                self._run.end(Verdict(raises=error))
+            return
         if branch.is_over:
             return
         self._running.pop(index, None)
