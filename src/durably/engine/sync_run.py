@@ -102,7 +102,14 @@ class SyncRun(Run):
                 return None
         record = self.ops.get(request.op_id)
         status = None if record is None else record["Status"]
-        raise self.suspend_branch(request.strand, [(request.op_id, status, request.due_ms)])
+        waits = [(request.op_id, status, request.due_ms)]
+        if self._crew is None or not self._crew.has_open(request.strand):
+            raise self.suspend_branch(request.strand, waits)
+        return self._crew.stand_by(request.strand, lambda: self._changed(request.op_id, status), waits)
+
+    def _changed(self, op_id: str, status: str | None) -> bool | None:
+        record = self.ops.get(op_id)
+        return True if (None if record is None else record["Status"]) != status else None
 
     def open_group(self, branch: Branch | None, make: MakeBranch) -> SyncGroup:
         if self._crew is None:
@@ -237,6 +244,8 @@ class SyncRun(Run):
     def close_branch(self, branch: Branch) -> None:
         with self.lock:
             branch.over = True
+            if self._crew is not None:
+                self._crew.close_within(branch)
 
     # ---- the end ----------------------------------------------------------------------------------------------
 
