@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import pytest
 
 from durably.workers._deadlines import Deadlines
+from durably.workers._loop_thread import LoopThread
 from durably.workers._threads import Seat, ThreadPool
 
 from .conftest import eventually
@@ -110,3 +112,27 @@ def test_an_abandoned_thread_makes_room_and_ends_with_its_job() -> None:
     thread.join(10)
     assert not thread.is_alive()
     pool.close(5)
+
+
+def test_a_loop_thread_makes_every_call_in_a_context_of_its_own() -> None:
+    thread = LoopThread("test-loop")
+    variable: ContextVar[int] = ContextVar("variable", default=-1)
+    reported: list[object] = []
+    seen: list[int] = []
+    done = threading.Event()
+
+    def call(n: int) -> None:
+        seen.append(variable.get())
+        variable.set(n)
+        if n % 10 == 0:
+            raise LookupError(n)
+
+    thread.call(thread.loop.set_exception_handler, lambda _, context: reported.append(context["exception"]))
+    for n in range(100):
+        assert thread.call(call, n)
+    thread.call(done.set)
+    assert done.wait(10)
+    thread.close(1)
+    assert seen == [-1] * 100
+    assert [str(error) for error in reported] == [str(n) for n in range(0, 100, 10)]
+    assert not thread.call(call, 1), "the loop is closed"

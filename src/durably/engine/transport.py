@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
 
 from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, ExecutionState, Operation, OperationUpdate
+
+from .mailbox import mailbox_of
 
 __all__ = ["AsyncTransport", "load_state", "transport_for"]
 
@@ -62,7 +65,7 @@ def post_to(loop: asyncio.AbstractEventLoop, reply: Reply, answer: Any) -> None:
 class _PortTransport:
     def __init__(self, port: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._port = port
-        self._loop = loop
+        self._post = mailbox_of(loop).post
 
     def checkpoint(self, arn: str, token: str, updates: list[OperationUpdate], reply: Reply) -> None:
         self._port.submit_checkpoint(arn, token, updates, None, self._on_loop(reply))
@@ -71,10 +74,7 @@ class _PortTransport:
         self._port.submit_get_state(arn, token, marker, max_items, self._on_loop(reply))
 
     def _on_loop(self, reply: Reply) -> Reply:
-        def post(answer: Any) -> None:
-            post_to(self._loop, reply, answer)
-
-        return post
+        return partial(self._post, reply)
 
 
 class _CoroutineTransport:

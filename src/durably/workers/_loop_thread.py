@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,19 +14,40 @@ __all__ = ["LoopThread"]
 
 
 class LoopThread:
+    """``call`` wakes the loop once for all that has been handed in since it last looked: that is a system call."""
+
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._rung = False
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def call(self, callback: Callable[..., Any], *args: Any) -> bool:
         """Call in the loop, in an empty context. False: the loop is closed."""
+        self._calls.append((callback, args))
+        return self._rung or self._ring()
+
+    def _ring(self) -> bool:
+        self._rung = True
         try:
-            self.loop.call_soon_threadsafe(callback, *args, context=contextvars.Context())
+            self.loop.call_soon_threadsafe(self._make_calls)
         except RuntimeError:
+            self._rung = False
             return False
         return True
+
+    def _make_calls(self) -> None:
+        self._rung = False  # first: what comes in from now on is made in this round or rings again
+        calls = self._calls
+        try:
+            while calls:
+                callback, args = calls.popleft()
+                contextvars.Context().run(callback, *args)
+        finally:
+            if calls and not self._rung:
+                self._ring()  # one has raised: the loop reports it, and the others are still to be made
 
     def close(self, timeout: float) -> None:
         """Cancel what runs and wait up to ``timeout`` seconds for it to end. Idempotent."""
