@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ._completion import CompletionConfig, check_count
-from ._config_checks import check_callable, check_serdes
+from ._config_checks import check_callable, check_result_type, check_serdes
 from ._configs import SummaryGenerator
 from ._values import Value
 from .exceptions import ValidationError
@@ -284,6 +284,6 @@ def _check_batch(
     check_callable(summary_generator, "summary_generator", "map_summary")
     if not isinstance(nesting_type, NestingType):
         raise ValidationError(f"nesting_type is {nesting_type!r}: pass NestingType.NESTED or NestingType.FLAT")
-    if result_type is not None and (item_serdes is not None or serdes is not None):
-        name = "item_serdes" if item_serdes is not None else "serdes"
-        raise ValidationError(f"{name} and result_type both say how to read the results: pass one of them")
+    check_result_type(item_serdes, result_type, "results", "item_serdes")
+    if item_serdes is None:
+        check_result_type(serdes, result_type, "results")

@@ -24,6 +24,19 @@ def check_serdes(serdes: Any, field: str) -> None:
         raise ValidationError(f"{field} is {serdes!r}: pass a SerDes, with serialize() and deserialize()")
 
 
+def check_result_type(serdes: Any, result_type: Any, what: str, name: str = "serdes") -> None:
+    """Refuse two answers to how ``what`` is read. A serdes that goes around the type's own codec is none."""
+    if serdes is None or result_type is None:
+        return
+    from .serdes import WrappingSerDes
+
+    if not isinstance(serdes, WrappingSerDes):
+        raise ValidationError(
+            f"{name} and result_type both say how to read the {what}: pass one of them ({type(serdes).__name__} does "
+            "not keep to types, as PipelineSerDes and FileSystemSerDes do)"
+        )
+
+
 def check_callable(value: Any, field: str, example: str) -> None:
     if value is not None and not callable(value):
         raise ValidationError(f"{field} is {value!r}, and must be a function, e.g. {example}")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
-from ._config_checks import check_callable, check_retry_strategy, check_serdes, check_sub_type
+from ._config_checks import check_callable, check_result_type, check_retry_strategy, check_serdes, check_sub_type
 from ._duration import Duration, DurationLike, as_duration
 from ._values import Value
 from .exceptions import ValidationError
@@ -92,8 +92,7 @@ class StepConfig(Value):
             as_duration(timeout, "timeout")
             if not (timeout.seconds if isinstance(timeout, Duration) else timeout):
                 raise ValidationError("timeout is zero: leave it out for no timeout")
-        if serdes is not None and result_type is not None:
-            raise ValidationError("serdes and result_type both say how to read the result: pass one of them")
+        check_result_type(serdes, result_type, "result")
         self._set(
             retry_strategy=retry_strategy,
             step_semantics=step_semantics,
@@ -227,11 +226,13 @@ class ChildConfig(Value, Generic[T]):
             operations on replay.
         is_virtual: leave no record of the context itself, only of what it holds.
         error_mapper: turns what the function raised into the exception to record and raise instead.
+        operation_serdes: for the operations inside that have no serdes of their own, and those in their child contexts;
+            by default that of the context around this one. ``DefaultSerDes()`` goes back to the annotations.
     """
 
-    __slots__ = ("error_mapper", "is_virtual", "serdes", "sub_type", "summary_generator")
-    _fields = ("serdes", "sub_type", "summary_generator", "is_virtual", "error_mapper")
-    _keyword_only = ("error_mapper",)
+    __slots__ = ("error_mapper", "is_virtual", "operation_serdes", "serdes", "sub_type", "summary_generator")
+    _fields = ("serdes", "sub_type", "summary_generator", "is_virtual", "error_mapper", "operation_serdes")
+    _keyword_only = ("error_mapper", "operation_serdes")
     _defaults = {"is_virtual": False}  # noqa: RUF012 - declared in the base
 
     serdes: SerDes[T] | None
@@ -239,6 +240,7 @@ class ChildConfig(Value, Generic[T]):
     summary_generator: SummaryGenerator[T] | None
     is_virtual: bool
     error_mapper: Callable[[Exception], Exception] | None
+    operation_serdes: SerDes[Any] | None
 
     def __init__(
         self,
@@ -248,8 +250,10 @@ class ChildConfig(Value, Generic[T]):
         is_virtual: bool = False,
         *,
         error_mapper: Callable[[Exception], Exception] | None = None,
+        operation_serdes: SerDes[Any] | None = None,
     ) -> None:
         check_serdes(serdes, "serdes")
+        check_serdes(operation_serdes, "operation_serdes")
         check_sub_type(sub_type)
         check_callable(summary_generator, "summary_generator", "lambda result: f'{len(result)} rows'")
         if not isinstance(is_virtual, bool):
@@ -261,4 +265,5 @@ class ChildConfig(Value, Generic[T]):
             summary_generator=summary_generator,
             is_virtual=is_virtual,
             error_mapper=error_mapper,
+            operation_serdes=operation_serdes,
         )

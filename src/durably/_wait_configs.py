@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._config_checks import check_callable, check_serdes
+from ._config_checks import check_callable, check_result_type, check_serdes
 from ._duration import Duration, DurationLike, Numeric, as_duration
 from ._jitter import JitterStrategy
 from ._retry_checks import check_attempts, check_backoff_rate, check_jitter
@@ -151,8 +151,7 @@ class WaitForConditionConfig(Value, Generic[T]):
         check_serdes(serdes, "serdes")
         if timeout is not None:
             timeout = as_duration(timeout, "timeout", minimum=1)
-        if serdes is not None and result_type is not None:
-            raise ValidationError("serdes and result_type both say how to read the state: pass one of them")
+        check_result_type(serdes, result_type, "state")
         self._set(
             wait_strategy=wait_strategy,
             initial_state=initial_state,

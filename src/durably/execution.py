@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from ._config_checks import check_serdes
 from ._logging.options import ReplayLogging, check_logger, check_replay
 from .checkpointing import CheckpointConfig, CheckpointMode
 from .context.asynchronous import AsyncDurableContext
 from .context.synchronous import DurableContext
 from .engine.invocation import invoke_async, invoke_sync
 from .exceptions import ValidationError
-from .serdes import SerDesCodec, SerDesContext, json_codec_for, parameter_annotation, return_annotation
+from .serdes import SerDesContext, codec_by, default_serdes, json_codec_for, parameter_annotation, return_annotation
 from .wire.shapes import InvocationOutput
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class DurableFunction(Generic[In, Out]):
         replay_logging: ReplayLogging | ReplayPredicate | None = None,
         checkpointing: CheckpointMode | CheckpointConfig | None = None,
         serdes: SerDes[Any] | None = None,
+        operation_serdes: SerDes[Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.handler = handler
@@ -55,7 +57,10 @@ class DurableFunction(Generic[In, Out]):
         self.checkpoints = _checkpoints(checkpointing)
         self.replay_logging = None if replay_logging is None else check_replay(replay_logging)
         self.durable_options: Mapping[str, Any] = dict(options or {})
+        check_serdes(serdes, "serdes")
+        check_serdes(operation_serdes, "operation_serdes")
         self._serdes = serdes
+        self._operation_serdes = default_serdes(operation_serdes)
         self._codecs: tuple[Codec, Codec] | None = None
         update_wrapper(self, handler)
 
@@ -98,19 +103,19 @@ class DurableFunction(Generic[In, Out]):
     def make_context(self, run: Run) -> DurableContext | AsyncDurableContext:
         context = (AsyncDurableContext if self.is_async else DurableContext)(run)
         context._replay_logging = self.replay_logging
+        context._operation_serdes = self._operation_serdes
         return context
 
     def _get_codecs(self) -> tuple[Codec, Codec]:
         if self._codecs is None:
-            if self._serdes is not None:
-                codec = SerDesCodec(self._serdes, SerDesContext())
-                self._codecs = codec, codec
-            else:
-                self._codecs = (
-                    json_codec_for(parameter_annotation(self.handler, 0)),
-                    json_codec_for(return_annotation(self.handler)),
-                )
+            self._codecs = (
+                self._codec_of(lambda: json_codec_for(parameter_annotation(self.handler, 0))),
+                self._codec_of(lambda: json_codec_for(return_annotation(self.handler))),
+            )
         return self._codecs
+
+    def _codec_of(self, make_codec: Callable[[], Codec]) -> Codec:
+        return make_codec() if self._serdes is None else codec_by(self._serdes, SerDesContext(), make_codec)
 
     def _client(self) -> Any:
         """The configured client, or one for AWS Lambda that is made once."""
@@ -140,6 +145,7 @@ def durable_execution(
     replay_logging: ReplayLogging | ReplayPredicate | None = None,
     checkpointing: CheckpointMode | CheckpointConfig | None = None,
     serdes: SerDes[Any] | None = None,
+    operation_serdes: SerDes[Any] | None = None,
     execution_timeout: Any = None,
     retention_days: int | None = None,
     timeout: Any = None,
@@ -153,6 +159,7 @@ def durable_execution(
     replay_logging: ReplayLogging | ReplayPredicate | None = None,
     checkpointing: CheckpointMode | CheckpointConfig | None = None,
     serdes: SerDes[Any] | None = None,
+    operation_serdes: SerDes[Any] | None = None,
     execution_timeout: Any = None,
     retention_days: int | None = None,
     timeout: Any = None,
@@ -172,6 +179,9 @@ def durable_execution(
             (``ReplayLogging.SUPPRESS_ALL``). A function of (level, message, fields) may decide instead.
         checkpointing: a CheckpointMode or CheckpointConfig: when a step's result is recorded; by default eagerly.
         serdes: for the input and the result, instead of the annotations.
+        operation_serdes: for what operations record and have no serdes of their own for: results of steps, child
+            contexts, items of map and parallel, states of wait_for_condition. Not for what other programs write or
+            read, in callbacks and invokes.
         execution_timeout, retention_days, timeout: of the whole execution (Duration or timedelta), of its record
             after its end, and of one invocation, when served by the embedded service; on AWS the function's
             configuration says them.
@@ -198,6 +208,7 @@ def durable_execution(
             replay_logging=replay_logging,
             checkpointing=checkpointing,
             serdes=serdes,
+            operation_serdes=operation_serdes,
             options=options,
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
+from durably._config_checks import check_result_type
 from durably.config import (
     CallbackConfig,
     ChildConfig,
@@ -30,7 +31,15 @@ from durably.engine.wait import wait
 from durably.engine.wait_for_callback import callback_failure, wait_for_callback
 from durably.engine.wait_for_condition import wait_for_condition
 from durably.exceptions import ChildContextError, ValidationError
-from durably.serdes import MISSING, SerDesCodec, SerDesContext, codec_for, json_codec_for, return_annotation
+from durably.serdes import (
+    MISSING,
+    SerDesContext,
+    codec_by,
+    codec_for,
+    default_serdes,
+    json_codec_for,
+    return_annotation,
+)
 from durably.wire.limits import FUNCTION_NAME_PATTERN, MAX_NAME_LENGTH, MAX_WAIT_SECONDS, NAME_PATTERN
 from durably.wire.shapes import OperationTypeName
 
@@ -51,7 +60,6 @@ __all__ = [
     "annotation_of",
     "check_callable",
     "check_name",
-    "codec_of_operation",
 ]
 
 Protocol = Generator[Request, Any, Any]
@@ -121,6 +129,7 @@ class ContextBase:
         self.run = run
         self._parent_id = parent_id
         self._label = label
+        self._operation_serdes: SerDes[Any] | None = None
         self._logger: DurableLogger | None = None
         self._logged_in: ContextBase | None = None
         self._replay_logging: ReplayLogging | ReplayPredicate | None = None
@@ -232,7 +241,7 @@ class ContextBase:
     ) -> tuple[Op, Protocol]:
         config = config or _STEP
         op = self._op("STEP", config.sub_type or "Step", name or getattr(func, "_original_name", None))
-        codec = codec_of_operation(config.serdes, annotation_of(func, result_type, config.result_type), op)
+        codec = self._result_codec(config.serdes, func, op, result_type, config.result_type)
         return op, step(op, func, config, codec, StepContext)
 
     def _wait_for_condition(
@@ -244,7 +253,7 @@ class ContextBase:
                 "wait_for_condition() needs a WaitForConditionConfig: at least a strategy and a state"
             )
         op = self._op("STEP", "WaitForCondition", name or getattr(check, "_original_name", None))
-        codec = codec_of_operation(config.serdes, annotation_of(check, result_type), op)
+        codec = self._result_codec(config.serdes, check, op, result_type)
         return self._drive(wait_for_condition(op, check, config, codec, WaitForConditionCheckContext), op)
 
     def _wait(self, duration: Duration | timedelta, name: str | None) -> Any:
@@ -303,8 +312,10 @@ class ContextBase:
         config = config or _CHILD
         sub_type = config.sub_type or "RunInChildContext"
         op = self._op("CONTEXT", sub_type, name or getattr(func, "_original_name", None))
-        codec = codec_of_operation(config.serdes, annotation_of(func, result_type), op)
-        return self._drive(child(op, func, self._child(op, config.is_virtual), config, codec), op)
+        codec = self._result_codec(config.serdes, func, op, result_type)
+        return self._drive(
+            child(op, func, self._child(op, config.is_virtual, config.operation_serdes), config, codec), op
+        )
 
     def _wait_for_callback(
         self, submitter: Callable[..., Any], name: str | None, config: WaitForCallbackConfig | None, result_type: Any
@@ -320,22 +331,46 @@ class ContextBase:
             inner_name = f"{name} create callback id" if name else "create callback id"
             inner = context._op("CALLBACK", config.sub_type or "Callback", inner_name)
             codec = _callback_codec(config.serdes, annotation, inner)
-            protocol = wait_for_callback(inner, context._op, submitter, name, config, codec, WaitForCallbackContext)
+            own = config
+            if config.serdes is None and self._operation_serdes is not None:
+                own = config.__replace__(serdes=self._operation_serdes)
+            protocol = wait_for_callback(inner, context._op, submitter, name, own, codec, WaitForCallbackContext)
             return context._drive(protocol, inner)
 
         def protocol() -> Protocol:
+            codec = self._default_codec(lambda: codec_for(annotation), op)
             try:
-                return (yield from child(op, inside, self._child(op, False), _CHILD, codec_for(annotation)))
+                return (yield from child(op, inside, self._child(op, False), _CHILD, codec))
             except ChildContextError as error:
                 failure = callback_failure(error)
                 raise failure from (failure.__cause__ if failure is error else error.__cause__)
 
         return self._drive(protocol(), op)
 
-    def _child(self, op: Op, virtual: bool) -> ContextBase:
+    def _child(self, op: Op, virtual: bool, operation_serdes: SerDes[Any] | None = None) -> ContextBase:
         inner = type(self)(self.run, op.parent_id if virtual else op.id, f"the context of {op.describe()}")
         inner._logged_in = self
+        inner._operation_serdes = (
+            self._operation_serdes if operation_serdes is None else default_serdes(operation_serdes)
+        )
         return inner
+
+    # ---- how results are written -------------------------------------------------------------------------------
+
+    def _result_codec(self, serdes: SerDes[Any] | None, func: Callable[..., Any], op: Op, *types: Any) -> Codec:
+        """By the operation's own serdes, else the context's, else by ``types`` or the annotation of ``func``."""
+        name = "serdes"
+        if serdes is None:
+            serdes, name = self._operation_serdes, "operation_serdes"
+        if serdes is None:
+            return codec_for(annotation_of(func, *types))
+        for one in types:
+            check_result_type(serdes, None if one is MISSING else one, "result", name)
+        return _codec_by(serdes, lambda: codec_for(annotation_of(func, *types)), op)
+
+    def _default_codec(self, make_codec: Callable[[], Codec], op: Op) -> Codec:
+        """For an operation that has no serdes of its own."""
+        return make_codec() if self._operation_serdes is None else _codec_by(self._operation_serdes, make_codec, op)
 
 
 def annotation_of(func: Callable[..., Any], *given: Any) -> Any:
@@ -346,15 +381,15 @@ def annotation_of(func: Callable[..., Any], *given: Any) -> Any:
     return return_annotation(func)
 
 
-def codec_of_operation(serdes: SerDes[Any] | None, annotation: Any, op: Op) -> Codec:
-    if serdes is not None:
-        return SerDesCodec(serdes, SerDesContext(op.id, op.run.arn))
-    return codec_for(annotation)
+def _codec_by(serdes: SerDes[Any], make_codec: Callable[[], Codec], op: Op) -> Codec:
+    return codec_by(serdes, SerDesContext(op.id, op.run.arn), make_codec)
 
 
 def _plain_codec(serdes: SerDes[Any] | None, annotation: Any, op: Op) -> Codec:
     """For what other programs read or write: plain JSON without type tags."""
-    return json_codec_for(annotation) if serdes is None else codec_of_operation(serdes, annotation, op)
+    if serdes is None:
+        return json_codec_for(annotation)
+    return _codec_by(serdes, lambda: json_codec_for(annotation), op)
 
 
 def _callback_codec(serdes: SerDes[Any] | None, result_type: Any, op: Op) -> Codec | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from durably._config_checks import check_result_type
 from durably.concurrency.codec import BatchCodec
 from durably.config import MapConfig, ParallelBranch, ParallelConfig
 from durably.engine.batch import Batch, BranchSpec, batch
@@ -12,7 +13,7 @@ from durably.engine.items import items_in_turn
 from durably.engine.operation import Op
 from durably.engine.scope import CURRENT
 from durably.exceptions import ValidationError
-from durably.serdes import MISSING, SerDesCodec, SerDesContext, codec_for, return_annotation
+from durably.serdes import MISSING, SerDesContext, codec_by, codec_for, return_annotation
 from durably.wire.ids import operation_id
 
 from .base import ContextBase, check_callable, check_name
@@ -69,7 +70,8 @@ class BatchOperations(ContextBase):
             return BranchSpec(f"map-batch-{number}", body, first, own, batched=True)
 
         def codec_of(op: Op) -> Callable[[int], Codec]:
-            return _item_codecs(config, lambda index: annotation, op, batched=config.item_batcher is not None)
+            batched = config.item_batcher is not None
+            return self._item_codecs(config.item_serdes or config.serdes, lambda index: annotation, op, batched)
 
         if config.item_batcher is None:
             specs = [one(index, item, label) for index, (item, label) in enumerate(zip(items, labels, strict=True))]
@@ -78,7 +80,9 @@ class BatchOperations(ContextBase):
             chunks = config.item_batcher.batches(items, lambda item: len(size_of.encode(item).encode()))
             specs = [several(number, first, chunk) for number, (first, chunk) in enumerate(chunks)]
         op = self._op("CONTEXT", "Map", name or getattr(func, "_original_name", None))
-        return self._batch(op, "MapIteration", "MapResult", specs, len(items), config, codec_of(op))
+        return self._batch(
+            op, "MapIteration", "MapResult", specs, len(items), config, codec_of(op), lambda index: annotation
+        )
 
     def _parallel(self, functions: Sequence[Any], name: str | None, config: ParallelConfig | None) -> Any:
         config = config or _PARALLEL
@@ -92,8 +96,9 @@ class BatchOperations(ContextBase):
             specs.append(BranchSpec(label or f"parallel-branch-{index}", func, index, (label,)))
         op = self._op("CONTEXT", "Parallel", name)
         annotations = [_annotation(config, spec.func) for spec in specs]
-        codec_of = _item_codecs(config, annotations.__getitem__, op, batched=False)
-        return self._batch(op, "ParallelBranch", "ParallelResult", specs, len(specs), config, codec_of)
+        codec_of = self._item_codecs(config.item_serdes or config.serdes, annotations.__getitem__, op, False)
+        types = annotations.__getitem__
+        return self._batch(op, "ParallelBranch", "ParallelResult", specs, len(specs), config, codec_of, types)
 
     def _batch(
         self,
@@ -104,39 +109,43 @@ class BatchOperations(ContextBase):
         total: int,
         config: MapConfig[Any] | ParallelConfig,
         codec_of: Callable[[int], Codec],
+        annotation_of: Callable[[int], Any],
     ) -> Any:
+        if config.item_serdes is None and config.serdes is None:
+            check_result_type(self._operation_serdes, config.result_type, "results", "operation_serdes")
+
         def branch_codec(index: int) -> Codec:
             return BatchCodec(codec_of) if specs[index].batched else codec_of(index)
 
         codec: Codec = BatchCodec(codec_of)
         if config.serdes is not None:
-            codec = SerDesCodec(config.serdes, SerDesContext(op.id, op.run.arn))
+            plain = codec_of if config.item_serdes is not None else lambda index: codec_for(annotation_of(index))
+            codec = codec_by(config.serdes, SerDesContext(op.id, op.run.arn), lambda: BatchCodec(plain, read_back=True))
         plan = Batch(sub_type, result_type, specs, total, config, branch_codec, codec, self._child)
         return self._drive(batch(op, plan), op)
+
+    def _item_codecs(
+        self, own: SerDes[Any] | None, annotation_of: Callable[[int], Any], op: Op, batched: bool
+    ) -> Callable[[int], Codec]:
+        """The codec of each item's result, by its index, by the config's ``own`` serdes or the context's.
+
+        A serdes is told the id of the item's own operation, or one made up where several items share a branch: it may
+        keep values elsewhere, by that id.
+        """
+        serdes = self._operation_serdes if own is None else own
+        if serdes is None:
+            return lambda index: codec_for(annotation_of(index))
+        arn = op.run.arn
+
+        def codec_of(index: int) -> Codec:
+            item_id = f"{op.id}-item-{index}" if batched else operation_id(op.id, index)
+            return codec_by(serdes, SerDesContext(item_id, arn), lambda: codec_for(annotation_of(index)))
+
+        return codec_of
 
 
 def _annotation(config: MapConfig[Any] | ParallelConfig, func: Callable[..., Any]) -> Any:
     return return_annotation(func) if config.result_type is None else config.result_type
-
-
-def _item_codecs(
-    config: MapConfig[Any] | ParallelConfig, annotation_of: Callable[[int], Any], op: Op, *, batched: bool
-) -> Callable[[int], Codec]:
-    """The codec of each item's result, by its index. ``serdes`` alone is for the items too, as in the official SDK.
-
-    A serdes is told the id of the item's own operation, or one made up where several items share a branch: it may keep
-    values elsewhere, by that id.
-    """
-    serdes: SerDes[Any] | None = config.item_serdes or config.serdes
-    if serdes is None:
-        return lambda index: codec_for(annotation_of(index))
-    arn = op.run.arn
-
-    def codec_of(index: int) -> Codec:
-        item_id = f"{op.id}-item-{index}" if batched else operation_id(op.id, index)
-        return SerDesCodec(serdes, SerDesContext(item_id, arn))
-
-    return codec_of
 
 
 def _sequence(given: Any, operation: str, what: str) -> Sequence[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from durably.config import ChildConfig
@@ -13,7 +13,7 @@ from durably.engine.scope import CURRENT
 from durably.engine.with_retry import attempts
 from durably.retries import WithRetryConfig, create_retry_strategy
 
-from .base import ContextBase, Protocol, annotation_of, check_callable, codec_of_operation
+from .base import ContextBase, Protocol, check_callable
 
 if TYPE_CHECKING:
     from durably.config import StepConfig
@@ -56,8 +56,9 @@ class FlowOperations(ContextBase):
             return inside(self)
         child_config: ChildConfig[Any] = config.child_context_config or ChildConfig()
         op = self._op("CONTEXT", child_config.sub_type or "RunInChildContext", name)
-        codec = codec_of_operation(child_config.serdes, annotation_of(func, result_type), op)
-        return self._drive(child(op, inside, self._child(op, child_config.is_virtual), child_config, codec), op)
+        codec = self._result_codec(child_config.serdes, func, op, result_type)
+        context = self._child(op, child_config.is_virtual, child_config.operation_serdes)
+        return self._drive(child(op, inside, context, child_config, codec), op)
 
     # ---- sagas -----------------------------------------------------------------------------------------------
 
@@ -85,9 +86,26 @@ class FlowOperations(ContextBase):
         todo: list[tuple[Op, Callable[[Any], Any], Any]] = []
         for name, compensate in registry.take():
             op = self._op("CONTEXT", "Compensation", name)
+            if self._operation_serdes is not None:
+                compensate = _recording_no_result(compensate)
             todo.append((op, compensate, self._child(op, False)))
         self._check_use()
         return self.run.drive(run_compensations(todo))
+
+
+def _recording_no_result(func: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Nobody reads what a compensation returns, so where results are not to be recorded as they are, it is not."""
+
+    def called(context: Any) -> Any:
+        value = func(context)
+        return _awaited(value) if hasattr(value, "__await__") else None
+
+    called.__wrapped__ = func  # type: ignore[attr-defined]  # tells the driver whether it blocks
+    return called
+
+
+async def _awaited(value: Awaitable[Any]) -> None:
+    await value
 
 
 class Compensations:

@@ -10,8 +10,24 @@ from __future__ import annotations
 from durably._values import publish
 
 from ._annotations import MISSING, parameter_annotation, return_annotation
-from ._base import Codec, JsonSerDes, PassThroughSerDes, SerDes, SerDesCodec, SerDesContext
-from ._select import DefaultSerDes, ExtendedTypeSerDes, codec_for, json_codec_for, round_trip
+from ._base import (
+    Codec,
+    JsonSerDes,
+    PassThroughSerDes,
+    SerDes,
+    SerDesCodec,
+    SerDesContext,
+    WrappingSerDes,
+    codec_by,
+)
+from ._select import (
+    DefaultSerDes,
+    ExtendedTypeSerDes,
+    codec_for,
+    default_serdes,
+    json_codec_for,
+    round_trip,
+)
 
 __all__ = [
     "SerDes",
@@ -22,7 +38,10 @@ __all__ = [
     "ExtendedTypeSerDes",
     "Codec",
     "SerDesCodec",
+    "WrappingSerDes",
+    "codec_by",
     "codec_for",
+    "default_serdes",
     "json_codec_for",
     "round_trip",
     "MISSING",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from durably._values import Value
@@ -45,6 +46,14 @@ class SerDes(ABC, Generic[T]):
     @abstractmethod
     def deserialize(self, data: str, serdes_context: SerDesContext) -> T:
         """The value of a recorded text."""
+
+
+class WrappingSerDes(SerDes[T]):
+    """A serdes that may go around the codec which the value would have without it, and so keeps to annotations."""
+
+    @abstractmethod
+    def over(self, make_codec: Callable[[], Codec]) -> SerDes[T]:
+        """The serdes to use for the values that ``make_codec()`` is for."""
 
 
 class JsonSerDes(SerDes[T]):
@@ -129,6 +138,11 @@ class SerDesCodec:
 
     def _failed(self, verb: str, what: str, failure: Exception) -> str:
         return f"{type(self._serdes).__name__}.{verb}() failed on {what}: {type(failure).__name__}: {failure}"
+
+
+def codec_by(serdes: SerDes[Any], context: SerDesContext, make_codec: Callable[[], Codec]) -> SerDesCodec:
+    """``serdes`` as the codec of values that, without it, ``make_codec()`` would be for."""
+    return SerDesCodec(serdes.over(make_codec) if isinstance(serdes, WrappingSerDes) else serdes, context)
 
 
 def excerpt(value: object) -> str:

@@ -70,6 +70,7 @@ class DefaultSerDes(SerDes[Any]):
     """
 
     def __init__(self, annotation: Any = MISSING) -> None:
+        self.annotation = annotation
         self._codec = codec_for(annotation)
 
     def serialize(self, value: Any, serdes_context: SerDesContext | None = None) -> str:
@@ -77,6 +78,11 @@ class DefaultSerDes(SerDes[Any]):
 
     def deserialize(self, data: str, serdes_context: SerDesContext | None = None) -> Any:
         return self._codec.decode(data)
+
+
+def default_serdes(serdes: SerDes[Any] | None) -> SerDes[Any] | None:
+    """What stands in for the annotations' codecs; ``DefaultSerDes()`` says that nothing does."""
+    return None if type(serdes) is DefaultSerDes and serdes.annotation is MISSING else serdes
 
 
 ExtendedTypeSerDes = DefaultSerDes
