@@ -102,7 +102,7 @@ class SyncRun(Run):
                 return None
         record = self.ops.get(request.op_id)
         status = None if record is None else record["Status"]
-        waits = [(request.op_id, status, request.due_ms)]
+        waits: list[tuple[str, str | None, int | None]] = [(request.op_id, status, request.due_ms)]
         if self._crew is None or not self._crew.has_open(request.strand):
             raise self.suspend_branch(request.strand, waits)
         return self._crew.stand_by(request.strand, lambda: self._changed(request.op_id, status), waits)
