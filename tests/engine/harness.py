@@ -174,6 +174,8 @@ class World:
     effects: list[Any] = field(default_factory=list)
     invocations: int = 0
     between: Callable[[], None] | None = None
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    """Makes the loop of each invocation; by default the process's own, as on Lambda."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(self.start_ms)
@@ -235,7 +237,7 @@ class World:
         if self.between is not None:
             self.between()
         try:
-            output = self.function(json.loads(invocation.payload), None)
+            output = self._call(json.loads(invocation.payload))
         except BaseException as failure:
             if not isinstance(failure, (Exception, Killed)):
                 raise
@@ -247,6 +249,12 @@ class World:
             done(InvocationResult("returned", json.dumps(output)))
         finally:
             self.clock.advance(1)  # no two invocations in one millisecond
+
+    def _call(self, event: Any) -> Any:
+        if self.loop_factory is None:
+            return self.function(event, None)
+        with asyncio.Runner(loop_factory=self.loop_factory) as runner:
+            return runner.run(self.function.run_async(event, None))
 
     def _call_plain(self, invocation: Invocation) -> InvocationResult:
         try:

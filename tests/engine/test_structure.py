@@ -655,13 +655,52 @@ def test_a_handler_that_cancels_itself_fails() -> None:
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 @pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
 def test_eager_tasks(structure) -> None:
+    def loop_factory():
+        loop = asyncio.new_event_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+        return loop
+
     async def handler(event, ctx):
-        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         return await structure(ctx, world)
 
-    world = World(handler)
+    world = World(handler, loop_factory=loop_factory)
     world.run()
     assert world.value == expected(*LABELS)
+    assert sorted(world.effects) == sorted(f"{label}.{n}" for label in LABELS for n in (1, 2))
+
+
+def test_a_task_factory_of_the_programs_own_keeps_creating_tasks() -> None:
+    created = []
+
+    def loop_factory():
+        loop = asyncio.new_event_loop()
+
+        def factory(loop, coro, **options):
+            created.append(coro)
+            return asyncio.Task(coro, loop=loop, **options)
+
+        loop.set_task_factory(factory)
+        return loop
+
+    async def handler(event, ctx):
+        return await by_gather(ctx, world)
+
+    world = World(handler, loop_factory=loop_factory)
+    world.run()
+    assert world.value == expected(*LABELS)
+    assert created
+
+
+def test_a_task_factory_that_is_replaced_during_an_invocation_is_refused() -> None:
+    async def handler(event, ctx):
+        asyncio.get_running_loop().set_task_factory(None)
+        return await by_gather(ctx, world)
+
+    world = World(handler, loop_factory=asyncio.new_event_loop)
+    world.run()
+    assert world.error["errorType"] == "durably.ContextMisuseError"
+    assert "before the invocation begins" in world.error["errorMessage"]
+    assert world.updates == []
 
 
 def test_callbacks_of_several_flows_answered_in_any_order() -> None:

@@ -33,7 +33,7 @@ from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
 from .run import Protocol, Run, state_of
 from .scope import CURRENT
 from .suspension import SuspendExecution, Verdict
-from .tasks import ParkFuture, waits_inside
+from .tasks import ParkFuture, factory_replaced, waits_inside
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -58,10 +58,12 @@ class AsyncRun(Run):
         super().__init__(arn, token, operations, lambda_context)
         self.transport = transport
         self.loop = asyncio.get_running_loop()
+        self._factory = self.loop.get_task_factory()
         self._outside = copy_context()
         self._outside.run(CURRENT.set, None)
         self._root: asyncio.Task[Any] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.spawning = 0  # tasks being created: an eager one runs before it is adopted
         self._suspect: asyncio.Task[Any] | None = None
         self._steps = 0
         self._over: asyncio.Future[None] = self.loop.create_future()
@@ -87,6 +89,8 @@ class AsyncRun(Run):
 
     async def drive(self, protocol: Protocol) -> Any:
         """Run ``protocol`` to its end; a recorded operation ends in the first step, without the loop."""
+        if self.loop.get_task_factory() is not self._factory:
+            raise factory_replaced(protocol)
         try:
             request = protocol.send(None)
             while True:
@@ -386,7 +390,8 @@ class AsyncRun(Run):
     # ---- order of completions (law R9) ------------------------------------------------------------------------
 
     def must_queue(self, op_id: str) -> bool:
-        if self._tasks:
+        if self._tasks or self.spawning:
+            self._delivery.rank(self.ops.values())
             return self._delivery.must_queue(op_id)
         self._delivery.delivered.add(op_id)
         return False

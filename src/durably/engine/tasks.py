@@ -24,11 +24,14 @@ from contextvars import copy_context
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+from durably.exceptions import ContextMisuseError
+
 from .scope import CURRENT, Scope
 
 if TYPE_CHECKING:
     from .async_run import AsyncRun
     from .branch import Branch
+    from .run import Protocol
 
 __all__ = ["ParkFuture", "install_task_factory", "waits_inside"]
 
@@ -48,6 +51,7 @@ def install_task_factory(loop: asyncio.AbstractEventLoop) -> None:
     if getattr(previous, "durably", False):
         return
     create: Callable[..., Any] = previous if previous is not None else _default_factory
+    eager = _EAGER is not None and _code(previous) is _EAGER
 
     def factory(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
         parent = CURRENT.get()
@@ -56,13 +60,29 @@ def install_task_factory(loop: asyncio.AbstractEventLoop) -> None:
         given = options.pop("context", None)
         context = copy_context() if given is None else given.copy()
         context.run(CURRENT.set, _scope_for(parent, coro))
-        task = create(loop, coro, context=context, **options)
         run: AsyncRun = parent.run  # type: ignore[assignment]
+        if previous is None or (eager and _called_by_anyio()):
+            task = _default_factory(loop, coro, context=context, **options)
+        else:
+            run.spawning += 1
+            try:
+                task = create(loop, coro, context=context, **options)
+            finally:
+                run.spawning -= 1
         run.adopt(task, parent.branch)
         return task
 
     factory.durably = True  # type: ignore[attr-defined]
     loop.set_task_factory(factory)  # type: ignore[arg-type]  # typeshed's protocol lacks the keyword options
+
+
+def factory_replaced(protocol: Protocol) -> ContextMisuseError:
+    """The error for an operation whose loop no longer gives tasks their scopes; its ``protocol`` is closed."""
+    protocol.close()
+    return ContextMisuseError(
+        "the event loop's task factory was replaced during the invocation, so tasks can no longer be told apart and "
+        "their operations cannot be numbered. Set it before the invocation begins: durably keeps using it."
+    )
 
 
 def _default_factory(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
@@ -82,8 +102,14 @@ _AS_COMPLETED: Final = frozenset(
         ),
     )
 )
+_EAGER: Final = _code(getattr(asyncio, "eager_task_factory", None))
 _WAIT_FOR: Final = _code(asyncio.wait_for)
 _ASYNCIO_DIR: Final = os.path.dirname(asyncio.__file__)
+
+
+def _called_by_anyio() -> bool:
+    """Whether an anyio task group creates the task: it cannot have eager ones, and avoids them where it sees them."""
+    return f"{os.sep}anyio{os.sep}" in sys._getframe(3).f_code.co_filename
 
 
 def _scope_for(parent: Scope, coro: Any) -> Scope:
