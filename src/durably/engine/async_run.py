@@ -481,7 +481,8 @@ class AsyncRun(Run):
         if self._limit is not None:
             self._limit.cancel()
         if self._sending and self.verdict is not None:
-            await self._idle()  # nothing of an ended invocation is alive, its last call included
+            self._quiet = self.loop.create_future()
+            await self._quiet  # nothing of an ended invocation is alive, its last call included
 
     async def _reaction(self, cancelled: list[asyncio.Task[Any]]) -> None:
         """Wait while what was cancelled cleans up; not while it only waits for others, which will not move."""
@@ -494,7 +495,3 @@ class AsyncRun(Run):
             left = [task for task in cancelled if not task.done()]
             if left:
                 await asyncio.wait(left, timeout=_CANCEL_PATIENCE)
-
-    async def _idle(self) -> None:
-        self._quiet = self.loop.create_future()
-        await self._quiet
