@@ -22,6 +22,7 @@ LARGE = 256 * 1024 + 1
 NO_RETRY = StepConfig(retry_strategy=RetryPresets.none())
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_operations_inside_a_child(flavour: Flavour) -> None:
     def handler(event, ctx):
         def child(inner):

@@ -289,6 +289,7 @@ def test_an_oversized_result_is_counted_in_bytes(flavour: Flavour) -> None:
     assert len(world.value) == LIMIT // 2
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_updates_nobody_waited_for_are_sent_before_the_answer(flavour: Flavour) -> None:
     """A child that suspends: its START is on record although nobody waited for it."""
 
