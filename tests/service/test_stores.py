@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -293,6 +294,26 @@ def test_many_executions_pass_through_a_small_cache(store: Store) -> None:
     for _ in range(10):
         world.next_run().succeeds()
     assert [world.status(run.arn) for run in runs] == ["SUCCEEDED"] * 10
+    assert len(world.service._core._cache) <= 3
+    world.service.close()
+
+
+def test_what_runs_stays_in_memory() -> None:
+    loaded: list[int] = []
+
+    class Watched(MemoryStore):
+        def load(self, key: int) -> Any:
+            loaded.append(key)
+            return super().load(key)
+
+    world = World(Watched(), cached_executions=3)
+    runs = [world.start(str(n)) for n in range(10)]
+    for op_id in "abc":
+        for run in runs:
+            run.checkpoint(step(op_id, "SUCCEED"))
+    assert loaded == [], "an execution whose invocation runs is not read again for every checkpoint of it"
+    for run in runs:
+        run.succeeds()
     assert len(world.service._core._cache) <= 3
     world.service.close()
 

@@ -12,7 +12,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from durably.wire.api_errors import ApiError
 from durably.wire.ids import ExecutionArn
@@ -24,6 +24,9 @@ from .machine import lifecycle, signals
 from .machine.env import Env
 from .machine.model import Effect, Execution, Facts
 from .store.base import Store, WriteBatch
+
+if TYPE_CHECKING:
+    from .recovery import Backlog
 
 __all__ = ["Command", "Core", "Reply"]
 
@@ -75,6 +78,7 @@ class Core:
         self._deferred: list[Command] = []
         self._deferred_until = 0
         self._purge_at: int | None = None
+        self.backlog: Backlog | None = None
         # Of the batch at hand.
         self._dirty: dict[int, Execution] = {}
         self._named: dict[tuple[str, str], Execution] = {}
@@ -259,10 +263,21 @@ class Core:
                         listener(ex.facts.arn, events)
                     except Exception:
                         _log.exception("a listener of the service failed")
-        limit = self.env.config.cached_executions
-        while len(self._cache) > limit:
-            _, gone = self._cache.popitem(last=False)
-            self._by_arn.pop(gone.facts.arn, None)
+        self._evict(len(committed) + 1)
+
+    def _evict(self, tries: int) -> None:
+        """Forget what was used longest ago, but not while its invocation runs: that comes back for it again and again.
+
+        At most ``tries``, or a service with more running than it keeps would do nothing else.
+        """
+        cache, limit = self._cache, self.env.config.cached_executions
+        while len(cache) > limit and tries > 0:
+            tries -= 1
+            key, oldest = next(iter(cache.items()))
+            if oldest.head.request_id and not oldest.ended:
+                cache.move_to_end(key)
+            else:
+                self._forget(key)
 
     def _abandon(self) -> None:
         """Forget all that the batch did."""
@@ -296,15 +311,14 @@ class Core:
             heappop(timers)
         due = timers[0][0] if timers else None
         if self._deferred:
-            return self._deferred_until if due is None else min(due, self._deferred_until)
+            due = _earlier(due, self._deferred_until)
+        if self.backlog is not None:
+            due = _earlier(due, self.backlog.due_ms())
         return due
 
     def next_wake_ms(self) -> int | None:
         """When :meth:`run` next has something to do of its own accord."""
-        due = self.next_timer_ms()
-        if self._purge_at is None:
-            return due
-        return self._purge_at if due is None else min(due, self._purge_at)
+        return _earlier(self.next_timer_ms(), self._purge_at)
 
     def _due_commands(self) -> list[Command]:
         now = self.env.now
@@ -317,6 +331,8 @@ class Core:
             if self._armed.get(key) == due:
                 del self._armed[key]
                 found.append(Command(self._timers_due, (key,)))
+        if self.backlog is not None:
+            found += self.backlog.take(now)
         if self._purge_at is not None and self._purge_at <= now:
             found.append(Command(self._purge, ()))
         return found
@@ -339,6 +355,12 @@ class Core:
 
     def _plan_purge(self) -> None:
         self._purge_at = self.store.next_purge_ms()
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _answer(reply: Reply, answer: Any) -> None:

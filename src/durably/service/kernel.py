@@ -28,7 +28,7 @@ from .invoke import InvokeRequest, answer_of_execution, checked_request
 from .machine.env import Env, Target
 from .machine.model import Execution
 from .ports import FunctionSpec, Worker
-from .recovery import recovery_commands
+from .recovery import recover
 from .store.base import Store
 from .writer import Writer
 
@@ -88,8 +88,7 @@ class Service:
             self._core.open()
             self._state = "running"
         try:
-            for commands in recovery_commands(self._core, self._dispatcher):
-                self._core.run(commands)
+            recover(self._core, self._dispatcher)
         except BaseException:
             self.close()
             raise

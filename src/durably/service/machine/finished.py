@@ -68,7 +68,7 @@ def _failed(ex: Execution, env: Env, failure: ErrorObject, kind: str) -> None:
 
     A function that was not run (``unavailable``: its file does not import for the moment) is tried more and more
     slowly, but that never fails the execution. One that was cut off by the service's own end (``interrupted``) runs
-    again soon, however often the service is stopped.
+    again at once, however often the service is stopped.
     """
     head, config = ex.head, env.config
     if head.progressed:
@@ -82,7 +82,7 @@ def _failed(ex: Execution, env: Env, failure: ErrorObject, kind: str) -> None:
         head.revoked = True
         if head.status == "PAUSING":
             settle_pause(ex, env)
-    elif head.revoked:
+    elif head.revoked or (kind == "interrupted" and not head.failures):
         invoke_if_due(ex, env)
     else:
         delay = min(config.retry_initial_ms << min(max(head.failures - 1, 0), 30), config.retry_cap_ms)

@@ -183,13 +183,12 @@ class SqliteStore:
 
     def load(self, key: int) -> tuple[list[bytes], bytes, int] | None:
         rows = self._connection.execute(
-            "SELECT id, revision, operations FROM journal WHERE execution = ? ORDER BY revision", (key,)
+            "SELECT revision, operations, head FROM journal WHERE execution = ? ORDER BY revision", (key,)
         ).fetchall()
         if not rows:
             return None
-        last, revision, _ = rows[-1]
-        head = self._connection.execute("SELECT head FROM journal WHERE id = ?", (last,)).fetchone()[0]
-        return [row[2] for row in rows if row[2]], head, revision
+        revision, _, head = rows[-1]
+        return [row[1] for row in rows if row[1]], head, revision
 
     def events(self, key: int, revision: int, limit: int, *, descending: bool) -> list[tuple[int, bytes]]:
         compare, order = ("<=", "DESC") if descending else (">=", "ASC")
