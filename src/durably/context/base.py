@@ -253,7 +253,7 @@ class ContextBase:
                 "wait_for_condition() needs a WaitForConditionConfig: at least a strategy and a state"
             )
         op = self._op("STEP", "WaitForCondition", name or getattr(check, "_original_name", None))
-        codec = self._result_codec(config.serdes, check, op, result_type)
+        codec = self._result_codec(config.serdes, check, op, result_type, config.result_type)
         return self._drive(wait_for_condition(op, check, config, codec, WaitForConditionCheckContext), op)
 
     def _wait(self, duration: Duration | timedelta, name: str | None) -> Any:

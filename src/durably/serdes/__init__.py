@@ -7,6 +7,8 @@ writes to do it another way.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Final
+
 from durably._values import publish
 
 from ._annotations import MISSING, parameter_annotation, return_annotation
@@ -29,6 +31,12 @@ from ._select import (
     round_trip,
 )
 
+if TYPE_CHECKING:
+    from .pipeline import CompressSerDes, CustomSerDes, PipelineSerDes, custom_serdes
+
+    DEFAULT_JSON_SERDES: SerDes[Any]
+    EXTENDED_TYPES_SERDES: SerDes[Any]
+
 __all__ = [
     "SerDes",
     "SerDesContext",
@@ -50,3 +58,22 @@ __all__ = [
 ]
 
 publish(__name__, __all__, globals())
+
+__all__ += ["CompressSerDes", "CustomSerDes", "PipelineSerDes", "custom_serdes"]
+__all__ += ["DEFAULT_JSON_SERDES", "EXTENDED_TYPES_SERDES"]
+
+_CONSTANTS: Final = {"DEFAULT_JSON_SERDES": JsonSerDes, "EXTENDED_TYPES_SERDES": DefaultSerDes}
+
+
+def __getattr__(name: str) -> Any:
+    """What few programs need is loaded when it is."""
+    if name in _CONSTANTS:
+        value: Any = _CONSTANTS[name]()
+    elif name in __all__:
+        from . import pipeline
+
+        value = getattr(pipeline, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
