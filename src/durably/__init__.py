@@ -239,6 +239,18 @@ if TYPE_CHECKING:
     from .execution import (
         durable_execution as durable_execution,
     )
+    from .filesystem_serdes import (
+        FileSystemPathEncoding as FileSystemPathEncoding,
+    )
+    from .filesystem_serdes import (
+        FileSystemSerDes as FileSystemSerDes,
+    )
+    from .filesystem_serdes import (
+        FileSystemSerDesConfig as FileSystemSerDesConfig,
+    )
+    from .filesystem_serdes import (
+        FileSystemSerDesMode as FileSystemSerDesMode,
+    )
     from .logger import (
         DurableLogger as DurableLogger,
     )
@@ -253,6 +265,21 @@ if TYPE_CHECKING:
     )
     from .logger import (
         simple_logger as simple_logger,
+    )
+    from .preview import (
+        FieldMatchMode as FieldMatchMode,
+    )
+    from .preview import (
+        PreviewConfig as PreviewConfig,
+    )
+    from .preview import (
+        PreviewField as PreviewField,
+    )
+    from .preview import (
+        PreviewMode as PreviewMode,
+    )
+    from .preview import (
+        build_preview as build_preview,
     )
     from .retries import (
         ExponentialBackoff as ExponentialBackoff,
@@ -300,6 +327,9 @@ if TYPE_CHECKING:
         CompensationResult as CompensationResult,
     )
     from .serdes import (
+        CompressSerDes as CompressSerDes,
+    )
+    from .serdes import (
         DefaultSerDes as DefaultSerDes,
     )
     from .serdes import (
@@ -312,10 +342,16 @@ if TYPE_CHECKING:
         PassThroughSerDes as PassThroughSerDes,
     )
     from .serdes import (
+        PipelineSerDes as PipelineSerDes,
+    )
+    from .serdes import (
         SerDes as SerDes,
     )
     from .serdes import (
         SerDesContext as SerDesContext,
+    )
+    from .serdes import (
+        custom_serdes as custom_serdes,
     )
     from .summaries import (
         map_summary as map_summary,
@@ -362,22 +398,25 @@ __all__ = [
     "CallbackSubmitterError", "CallbackTimeoutError", "CheckpointConfig", "CheckpointError", "CheckpointMode",
     "ChildConfig", "ChildContextError", "CompensationItem", "CompensationResult", "CompletionConfig",
     "CompletionDecision", "CompletionItemStatus", "CompletionOutcome", "CompletionReason", "CompletionStatus",
-    "ContextMisuseError", "DefaultSerDes", "DurableContext", "DurableExecutionsError", "DurableFunction",
-    "DurableFuture", "DurableLogger", "DurableOperationError", "DurableServiceClient", "Duration", "ErrorObject",
-    "ExecutionError", "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes", "FixedDelay", "FixedWait",
-    "GetExecutionStateError", "InvalidStateError", "InvocationError", "InvokeConfig", "InvokeError",
-    "ItemBatcher", "JitterStrategy", "JsonFormatter", "JsonSerDes", "LambdaClient", "LinearBackoff",
-    "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface", "MapConfig", "NestingType", "NoRetry",
-    "NonDeterministicExecutionError", "OperationStatus", "OperationSubType", "OperationType", "ParallelBranch",
-    "ParallelConfig", "PassThroughSerDes", "ReplayLogging", "RetryDecision", "RetryPresets",
-    "RetryStrategyConfig", "RetryableSerDesError", "Saga", "SerDes", "SerDesContext", "SerDesError", "StepConfig",
-    "StepContext", "StepError", "StepInterruptedError", "StepSemantics", "StepTimeoutError", "TerminationReason",
-    "UnrecoverableError", "ValidationError", "WaitForCallbackConfig", "WaitForCallbackContext",
-    "WaitForConditionCheckContext", "WaitForConditionConfig", "WaitForConditionDecision", "WaitForConditionError",
-    "WaitStrategyConfig", "WithRetryConfig", "complete_batch", "continue_batch", "create_linear_retry_strategy",
-    "create_retry_strategy", "create_wait_strategy", "durable_execution", "durable_parallel_branch",
-    "durable_step", "durable_wait_for_callback", "durable_with_child_context", "json_logger", "map_summary",
-    "parallel_summary", "retry_if", "setup_logging", "simple_logger", "with_retry",
+    "CompressSerDes", "ContextMisuseError", "DefaultSerDes", "DurableContext", "DurableExecutionsError",
+    "DurableFunction", "DurableFuture", "DurableLogger", "DurableOperationError", "DurableServiceClient",
+    "Duration", "ErrorObject", "ExecutionError", "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes",
+    "FieldMatchMode", "FileSystemPathEncoding", "FileSystemSerDes", "FileSystemSerDesConfig",
+    "FileSystemSerDesMode", "FixedDelay", "FixedWait", "GetExecutionStateError", "InvalidStateError",
+    "InvocationError", "InvokeConfig", "InvokeError", "ItemBatcher", "JitterStrategy", "JsonFormatter",
+    "JsonSerDes", "LambdaClient", "LinearBackoff", "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface",
+    "MapConfig", "NestingType", "NoRetry", "NonDeterministicExecutionError", "OperationStatus",
+    "OperationSubType", "OperationType", "ParallelBranch", "ParallelConfig", "PassThroughSerDes",
+    "PipelineSerDes", "PreviewConfig", "PreviewField", "PreviewMode", "ReplayLogging", "RetryDecision",
+    "RetryPresets", "RetryStrategyConfig", "RetryableSerDesError", "Saga", "SerDes", "SerDesContext",
+    "SerDesError", "StepConfig", "StepContext", "StepError", "StepInterruptedError", "StepSemantics",
+    "StepTimeoutError", "TerminationReason", "UnrecoverableError", "ValidationError", "WaitForCallbackConfig",
+    "WaitForCallbackContext", "WaitForConditionCheckContext", "WaitForConditionConfig",
+    "WaitForConditionDecision", "WaitForConditionError", "WaitStrategyConfig", "WithRetryConfig", "build_preview",
+    "complete_batch", "continue_batch", "create_linear_retry_strategy", "create_retry_strategy",
+    "create_wait_strategy", "custom_serdes", "durable_execution", "durable_parallel_branch", "durable_step",
+    "durable_wait_for_callback", "durable_with_child_context", "json_logger", "map_summary", "parallel_summary",
+    "retry_if", "setup_logging", "simple_logger", "with_retry",
 ]
 # fmt: on
 
@@ -407,14 +446,19 @@ _HOMES = {
         "WaitForConditionError"
     ),
     "execution": "DurableFunction durable_execution",
+    "filesystem_serdes": "FileSystemPathEncoding FileSystemSerDes FileSystemSerDesConfig FileSystemSerDesMode",
     "logger": "DurableLogger JsonFormatter json_logger setup_logging simple_logger",
+    "preview": "FieldMatchMode PreviewConfig PreviewField PreviewMode build_preview",
     "retries": (
         "ExponentialBackoff FixedDelay LinearBackoff LinearRetryStrategyConfig NoRetry RetryDecision "
         "RetryPresets RetryStrategyConfig WithRetryConfig create_linear_retry_strategy "
         "create_retry_strategy retry_if with_retry"
     ),
     "saga": "CompensationItem CompensationResult",
-    "serdes": "DefaultSerDes ExtendedTypeSerDes JsonSerDes PassThroughSerDes SerDes SerDesContext",
+    "serdes": (
+        "CompressSerDes DefaultSerDes ExtendedTypeSerDes JsonSerDes PassThroughSerDes PipelineSerDes SerDes "
+        "SerDesContext custom_serdes"
+    ),
     "summaries": "map_summary parallel_summary",
     "waits": (
         "ExponentialWait FixedWait LinearWait WaitForConditionConfig WaitForConditionDecision "
