@@ -52,7 +52,7 @@ def test_report_of_a_replaced_invocation_is_ignored(world: World) -> None:
     world.advance(1)
     new = world.next_run()
     history = world.history(old.arn)
-    old.world.service._dispatcher.finished(1, old.invocation.request_id, _returned())  # type: ignore[attr-defined]
+    old.world.service._dispatcher._finished(1, old.invocation.request_id, _returned())  # type: ignore[attr-defined]
     world.service.drain()
     assert world.history(old.arn) == history
     new.succeeds()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -37,14 +38,20 @@ Listener = Callable[[str, list[Event]], None]
 
 _TIMERS_PER_BATCH: Final = 1000
 _RETRY_COMMIT_MS: Final = 250
+_RETRY_TIMER_MS: Final = 60_000
 
 
 class Command(NamedTuple):
-    """One thing to do. Without ``reply`` it is the service's own and must not be lost when a commit fails."""
+    """One thing to do. Without ``reply`` it is the service's own and must not be lost when a commit fails.
+
+    ``rescue`` is for a command of the service's own that an execution waits for (law 9): called with the error when the
+    handler has failed, which has left no trace.
+    """
 
     handler: Callable[..., Any]
     args: tuple[Any, ...]
     reply: Reply | None = None
+    rescue: Callable[[Exception], None] | None = None
 
     def refuse(self, why: str) -> None:
         if self.reply is not None:
@@ -176,8 +183,11 @@ class Core:
                 chaining.tell_parent(self, ex)
 
     def _tell_waiters(self, ex: Execution) -> None:
-        for tell in self.waiters.pop(ex.key, ()):
-            tell(ex)
+        self.tell_waiters(ex.key, ex)
+
+    def tell_waiters(self, key: int, answer: Execution | ApiError) -> None:
+        for tell in self.waiters.pop(key, ()):
+            tell(answer)
 
     # ---- the batch -----------------------------------------------------------------------------------
 
@@ -188,33 +198,28 @@ class Core:
         if not batch:
             return
         replies: list[tuple[Reply, Any]] = []
-        for handler, args, reply in batch:
-            try:
-                answer = handler(*args)
-            except ApiError as refusal:
-                answer = refusal
-            except Exception as bug:
-                self._abandon()
-                self._cache.clear()  # whatever the command touched before it failed
-                self._by_arn.clear()
-                if len(batch) > 1:
-                    for command in batch:
-                        self.run_one(command)
-                    return
-                _log.exception("a command of the service failed")
-                answer = ApiError("ServiceException", f"internal error: {type(bug).__name__}: {bug}")
-            if reply is not None and answer is not None:
-                replies.append((reply, answer))
         try:
-            committed = self._commit()
+            for handler, args, reply, _ in batch:
+                try:
+                    answer = handler(*args)
+                except ApiError as refusal:
+                    answer = refusal
+                if reply is not None and answer is not None:
+                    replies.append((reply, answer))
+            committed, rows = self._rows()
+        except Exception as bug:
+            self._failed(batch, bug)
+            return
+        try:
+            self._commit(rows)
         except Exception as failure:
             _log.exception("the store refused a commit")
             self._abandon()
             self._defer([command for command in batch if command.reply is None])
             lost = ApiError("ServiceException", f"the store could not write: {failure}")
-            for _, _, reply in batch:
-                if reply is not None:
-                    _answer(reply, lost)
+            for command in batch:
+                if command.reply is not None:
+                    _answer(command.reply, lost)
             return
         self._publish(committed)
         for reply, answer in replies:
@@ -229,14 +234,33 @@ class Core:
     def run_one(self, command: Command) -> None:
         self.run([command])
 
-    def _commit(self) -> list[Execution]:
-        dirty, batch = self._dirty, WriteBatch()
-        committed = [ex for ex in dirty.values() if ex.touched]
+    def _failed(self, batch: Sequence[Command], bug: Exception) -> None:
+        """A command has failed as none should: the others are carried out without it."""
+        self._abandon()
+        self._cache.clear()  # whatever the command touched before it failed
+        self._by_arn.clear()
+        if len(batch) > 1:
+            for command in batch:
+                self.run_one(command)
+            return
+        _log.error("a command of the service failed", exc_info=bug)
+        _, _, reply, rescue = batch[0]
+        if reply is not None:
+            _answer(reply, ApiError("ServiceException", f"internal error: {type(bug).__name__}: {bug}"))
+        if rescue is not None:
+            rescue(bug)
+
+    def _rows(self) -> tuple[list[Execution], WriteBatch]:
+        batch = WriteBatch()
+        committed = [ex for ex in self._dirty.values() if ex.touched]
         for ex in committed:
             batch.journal.append(codec.take_row(ex))
             if ex.new_status:
                 batch.executions.append(codec.index_entry(ex))
         batch.deleted = self._deleted
+        return committed, batch
+
+    def _commit(self, batch: WriteBatch) -> None:
         if batch:
             self.store.commit(batch)
         for entry in batch.executions:
@@ -245,9 +269,8 @@ class Core:
         for key in self._deleted:
             self._armed.pop(key, None)
         self._deleted = []
-        dirty.clear()
+        self._dirty.clear()
         self._named.clear()
-        return committed
 
     def _publish(self, committed: list[Execution]) -> None:
         for ex in committed:
@@ -330,7 +353,8 @@ class Core:
             due, key = heappop(timers)
             if self._armed.get(key) == due:
                 del self._armed[key]
-                found.append(Command(self._timers_due, (key,)))
+                again = partial(self._timers_failed, key)
+                found.append(Command(self._timers_due, (key,), rescue=again))
         if self.backlog is not None:
             found += self.backlog.take(now)
         if self._purge_at is not None and self._purge_at <= now:
@@ -344,6 +368,9 @@ class Core:
             self.changed(ex)
             if not ex.touched:
                 self.arm(key, ex.next_due())
+
+    def _timers_failed(self, key: int, bug: Exception) -> None:
+        self.arm(key, self.env.now + _RETRY_TIMER_MS)
 
     def _purge(self) -> None:
         keys = self.store.purgeable(self.env.now, _TIMERS_PER_BATCH)

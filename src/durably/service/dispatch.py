@@ -12,8 +12,10 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
+from durably.wire.api_errors import ApiError
 from durably.wire.shapes import ErrorObject
 
 from . import functions
@@ -111,17 +113,38 @@ class Dispatcher:
         )
 
         def done(result: InvocationResult) -> None:
-            self._put(Command(self.finished, (key, request_id, result)))
+            self._put(self.report(key, request_id, result))
 
         self._submit(invocation, done)
 
-    def finished(self, key: int, request_id: str, result: InvocationResult) -> None:
+    def report(self, key: int, request_id: str, result: InvocationResult) -> Command:
+        """The command that takes in how an invocation ended."""
+        rescue = partial(self._report_failed, key, request_id)
+        return Command(self._finished, (key, request_id, result), rescue=rescue)
+
+    def _report_failed(self, key: int, request_id: str, bug: Exception) -> None:
+        """What the worker reported cannot be applied. As after a crash, the function is tried again, or has failed."""
+        message = f"the service could not take in the end of the invocation: {type(bug).__name__}: {bug}"
+        error: ErrorObject = {
+            "ErrorType": "ServiceException",
+            "ErrorMessage": f"RequestId: {request_id} Error: {_plain(message)}",
+        }
+        result = InvocationResult("crashed", error=error)
+        rescue = partial(self._cannot_end, key, request_id)
+        self.core.run_one(Command(self._finished, (key, request_id, result), rescue=rescue))
+
+    def _cannot_end(self, key: int, request_id: str, bug: Exception) -> None:
+        _log.error("invocation %s cannot be ended; it will be when the service starts again", request_id)
+        failure = ApiError("ServiceException", f"internal error: {type(bug).__name__}: {_plain(str(bug))}")
+        self.core.tell_waiters(key, failure)
+
+    def _finished(self, key: int, request_id: str, result: InvocationResult) -> None:
         core = self.core
         ex = core.execution(key)
         if ex is None:
             return
         if key in self._logs:
-            self._logs[key] += result.log
+            core.after_commit(self._add_log, key, result.log)
         invocation_finished(ex, core.env, request_id, result)
         core.changed(ex)
 
@@ -142,9 +165,15 @@ class Dispatcher:
         )
 
         def done(result: InvocationResult) -> None:
-            self._put(Command(self._chained_done, (key, op_id, request_id, result)))
+            rescue = partial(self._chained_failed, key, op_id, request_id)
+            self._put(Command(self._chained_done, (key, op_id, request_id, result), rescue=rescue))
 
         self._submit(invocation, done)
+
+    def _chained_failed(self, key: int, op_id: str, request_id: str, bug: Exception) -> None:
+        message = f"the service could not take in the result: {type(bug).__name__}: {_plain(str(bug))}"
+        result = InvocationResult("crashed", error={"ErrorType": "ServiceException", "ErrorMessage": message})
+        self.core.run_one(Command(self._chained_done, (key, op_id, request_id, result)))
 
     def _chained_done(self, key: int, op_id: str, request_id: str, result: InvocationResult) -> None:
         core = self.core
@@ -225,8 +254,16 @@ class Dispatcher:
         with self._lock:
             self._handed.discard(handed)
 
+    def _add_log(self, key: int, log: str) -> None:
+        self._logs[key] += log
+
     def keep_log(self, key: int) -> None:
         self._logs.setdefault(key, "")
 
     def take_log(self, key: int) -> str | None:
         return self._logs.pop(key, None)
+
+
+def _plain(text: str) -> str:
+    """``text`` as it can be written whatever it holds."""
+    return text.encode("ascii", "backslashreplace").decode()[:1000]

@@ -65,7 +65,7 @@ def _commands(core: Core, dispatcher: Dispatcher) -> Iterator[Command]:
         head = codec.decode_head(blob)
         core.arm(key, head.due)
         if head.request_id:
-            yield Command(dispatcher.finished, (key, head.request_id, _GONE))
+            yield dispatcher.report(key, head.request_id, _GONE)
         if head.calls:
             yield Command(_call_again, (core, dispatcher, key))
 
