@@ -57,7 +57,7 @@ def doubling(flavour: Flavour) -> Any:
     return flavour(double)
 
 
-# ---- results ----------------------------------------------------------------------------------------------
+# ---- results --------------------------------------------------------------------------------------------
 
 
 def test_results_come_in_input_order_whatever_ends_first(flavour: Flavour) -> None:
@@ -140,7 +140,7 @@ def test_the_annotation_of_the_function_types_each_item_sync() -> None:
     assert seen[:3] == [[Line("a", Decimal(2))], [{"article": "a", "price": "3"}], [Line("a", Decimal(4))]]
 
 
-# ---- how the function is called ----------------------------------------------------------------------------
+# ---- how the function is called -------------------------------------------------------------------------
 
 
 def test_the_function_gets_as_much_as_it_takes_sync() -> None:
@@ -266,7 +266,7 @@ def test_what_is_not_a_function_is_refused(flavour: Flavour) -> None:
     assert flavour.run(handler).updates == []
 
 
-# ---- ids and names ---------------------------------------------------------------------------------------------
+# ---- ids and names --------------------------------------------------------------------------------------
 
 
 def test_ids_of_a_nested_map(flavour: Flavour) -> None:
@@ -371,7 +371,7 @@ def test_what_the_namer_raises_reaches_the_caller_and_nothing_is_recorded(flavou
     assert flavour.run(handler).updates == []
 
 
-# ---- failures -----------------------------------------------------------------------------------------------------
+# ---- failures -------------------------------------------------------------------------------------------
 
 
 class Refused(Exception):
@@ -443,7 +443,7 @@ def test_an_item_whose_result_cannot_be_recorded_fails(flavour: Flavour) -> None
     assert flavour.run(handler).value == [[[0, "SUCCEEDED"], [1, "FAILED"]], "durably.SerDesError"]
 
 
-# ---- serdes -------------------------------------------------------------------------------------------------------
+# ---- serdes ---------------------------------------------------------------------------------------------
 
 
 class Shouting(SerDes[str]):
@@ -550,7 +550,7 @@ def test_a_whole_serdes_that_fails_fails_the_map(flavour: Flavour) -> None:
     assert world.named("m")["Status"] == "FAILED"
 
 
-# ---- the whole -----------------------------------------------------------------------------------------------------
+# ---- the whole ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("min_successful", [1, 3])

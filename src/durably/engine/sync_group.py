@@ -40,19 +40,20 @@ T = TypeVar("T")
 Waits = Sequence[tuple[str, str | None, int | None]]
 """(operation id, its status, when it changes by itself) of each thing a branch waits for."""
 MAX_THREADS: Final = 64
-_REFRESH_PATIENCE: Final = 0.05
-"""Seconds; doubled for every refresh that found what was due not done yet."""
+_REFRESH_PATIENCE_MS: Final = 50
+"""Doubled for every refresh that found what was due not done yet."""
 
 
 class _Strand:
     """The open groups of one thread of control."""
 
-    __slots__ = ("changed", "groups", "refreshes")
+    __slots__ = ("changed", "groups", "not_before_ms", "refreshes")
 
     def __init__(self, lock: threading.Lock) -> None:
         self.changed = threading.Condition(lock)
         self.groups: list[SyncGroup] = []
         self.refreshes = 0
+        self.not_before_ms = 0
 
 
 class Crew:
@@ -166,6 +167,8 @@ class Crew:
                     self._wait(strand, timeout, waits)
                     continue
                 strand.refreshes += 1
+                patience = _REFRESH_PATIENCE_MS * 2 ** min(strand.refreshes - 1, 10)
+                strand.not_before_ms = now_ms() + patience
             self.run.refresh()
 
     def _wait(self, strand: _Strand, timeout: float | None, waits: Waits) -> None:
@@ -200,6 +203,7 @@ class Crew:
         for operation in operations:
             watching = self._watched.get(operation["Id"])
             if watching is not None:
+                watching.refreshes = watching.not_before_ms = 0
                 watching.changed.notify_all()
             for (group, index), status in list(self._parked.get(operation["Id"], {}).items()):
                 if operation["Status"] != status:
@@ -283,7 +287,7 @@ class SyncGroup:
     def resume(self, index: int) -> None:
         """A parked branch may go on. The caller holds the lock."""
         if self._unpark(index):
-            self.strand.refreshes = 0
+            self.strand.refreshes = self.strand.not_before_ms = 0
             self.to_run.append(index)
             self._crew.offer(self)
 
@@ -362,8 +366,7 @@ def _until_due(strand: _Strand, waits: Waits) -> float | None:
     known = [due for due in dues if due is not None]
     if not known:
         return None
-    seconds = (min(known) - now_ms()) / 1000
-    return seconds if not strand.refreshes else max(seconds, _REFRESH_PATIENCE * 2 ** min(strand.refreshes, 10))
+    return (max(min(known), strand.not_before_ms) - now_ms()) / 1000
 
 
 def _number(group: SyncGroup) -> int:
