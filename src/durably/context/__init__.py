@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .async_futures import AsyncDurableFuture
 from .asynchronous import AsyncCallback, AsyncDurableContext
 from .base import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .decorators import durable_parallel_branch, durable_step, durable_wait_for_callback, durable_with_child_context
-from .futures import AsyncDurableFuture, DurableFuture
 from .sagas import AsyncSaga, Saga
+from .sync_futures import DurableFuture
 from .synchronous import Callback, DurableContext
 
 __all__ = [

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from durably.engine.branch import Branch
 from durably.engine.operation import Op
-from durably.exceptions import AllFailedError, ExecutionError, InvocationError
 from durably.serdes import MISSING
 
+from .async_futures import AsyncDurableFuture, AsyncFutures
 from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .batches import BatchOperations, MapFunction
 from .extras import AsyncBatch, ExtraOperations
 from .flows import FlowOperations
-from .futures import AsyncDurableFuture, FutureOperations, settled
 from .sagas import AsyncSaga
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
         WaitForCallbackConfig,
     )
     from durably.engine.async_run import AsyncRun
-    from durably.engine.scope import Scope
     from durably.retries import WithRetryConfig
     from durably.saga import CompensationResult
     from durably.serdes import Codec
@@ -72,7 +69,7 @@ class AsyncCallback(Generic[T]):
         return f"<AsyncCallback {self._op.name or ''} {self.callback_id}>"
 
 
-class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations, ExtraOperations):
+class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOperations):
     """The operations of a durable function written as ``async def``: those of :class:`DurableContext`, awaitable.
 
     Functions given to operations may be coroutine functions or plain ones. A plain step function other than a lambda
@@ -405,7 +402,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations, Ext
         name: str | None = None,
     ) -> Coroutine[Any, Any, T]:
         """The first outcome. See :meth:`DurableContext.race`."""
-        return self._one(*self._combine("race", operations, name, self._future))
+        return self._one(*self._combine("race", operations, name, self._future, AsyncDurableFuture))
 
     def any(
         self,
@@ -415,7 +412,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations, Ext
         name: str | None = None,
     ) -> Coroutine[Any, Any, T]:
         """The result of the first that succeeds. See :meth:`DurableContext.any`."""
-        return self._one(*self._combine("any", operations, name, self._future))
+        return self._one(*self._combine("any", operations, name, self._future, AsyncDurableFuture))
 
     def all(
         self,
@@ -425,7 +422,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations, Ext
         name: str | None = None,
     ) -> Coroutine[Any, Any, list[T]]:
         """All results, in order. See :meth:`DurableContext.all`."""
-        return self._all(*self._combine("all", operations, name, self._future))
+        return self._all(*self._combine("all", operations, name, self._future, AsyncDurableFuture))
 
     def all_settled(
         self,
@@ -435,43 +432,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, FutureOperations, Ext
         name: str | None = None,
     ) -> Coroutine[Any, Any, BatchResult[T]]:
         """Every outcome, in order. See :meth:`DurableContext.all_settled`."""
-        return self._every(*self._combine("all_settled", operations, name, self._future))
+        return self._every(*self._combine("all_settled", operations, name, self._future, AsyncDurableFuture))
 
-    async def _one(self, futures: list[Any], op: Op, protocol: Protocol) -> Any:
-        decision = await self._drive(protocol, op)
-        if decision.index is None:
-            outcomes = [await _outcome(future) for future in futures]
-            raise AllFailedError(errors=[error for error in outcomes if isinstance(error, Exception)])
-        return await self._settle(futures, decision)[0]
-
-    async def _all(self, futures: list[Any], op: Op, protocol: Protocol) -> list[Any]:
-        return [await future for future in self._settle(futures, await self._drive(protocol, op))]
-
-    async def _every(self, futures: list[Any], op: Op, protocol: Protocol) -> BatchResult[Any]:
-        await self._drive(protocol, op)
-        return settled([await _outcome(future) for future in futures])
-
-    def _future(self, given: Any) -> Any:
-        if isinstance(given, AsyncDurableFuture):
-            return given
-        if hasattr(given, "cr_await"):
-            return AsyncDurableFuture(self, "", "a coroutine", self.run.loop.create_task(given))
-        return self.start(self.run_in_child_context, given)
-
-    async def _wait_for_any(self, futures: Sequence[Any]) -> None:
-        import asyncio
-
-        await asyncio.wait([future._task for future in futures], return_when=asyncio.FIRST_COMPLETED)
-
-    def _begin(self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope) -> Any:
-        branch = Branch(outer.branch)
-        return AsyncDurableFuture(self, op_id, what, self.run.start(call(branch), branch))
-
-
-async def _outcome(future: AsyncDurableFuture[Any]) -> Exception | tuple[Any]:
-    try:
-        return (await future,)
-    except (ExecutionError, InvocationError):
-        raise  # they say what is to become of the execution or the invocation
-    except Exception as error:
-        return error
+    def cancel_wait(self, wait: AsyncDurableFuture[Any] | str) -> Coroutine[Any, Any, bool]:
+        """Cancel a wait: it ends at once. See :meth:`DurableContext.cancel_wait`."""
+        coroutine: Coroutine[Any, Any, bool] = self._cancel_wait(wait)
+        return coroutine

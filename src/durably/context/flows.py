@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from durably.config import ChildConfig
 from durably.engine.child import child
@@ -11,14 +11,18 @@ from durably.engine.operation import Op
 from durably.engine.saga import run_compensations
 from durably.engine.scope import CURRENT
 from durably.engine.with_retry import attempts
+from durably.exceptions import ValidationError
 from durably.retries import WithRetryConfig, create_retry_strategy
+from durably.wire.limits import MAX_NAME_LENGTH
 
-from .base import ContextBase, Protocol, check_callable
+from .base import ContextBase, Protocol, check_callable, check_name
 
 if TYPE_CHECKING:
     from durably.config import StepConfig
 
 __all__ = ["Compensations", "FlowOperations"]
+
+_LONGEST_NAME: Final = MAX_NAME_LENGTH - len("-backoff-1000")
 
 
 class FlowOperations(ContextBase):
@@ -51,9 +55,15 @@ class FlowOperations(ContextBase):
 
             return context.run.drive(attempts(lambda attempt: func(context, attempt), strategy, scope, number_wait))
 
+        if name and len(name) > _LONGEST_NAME:
+            raise ValidationError(
+                f"with_retry()'s name may have {_LONGEST_NAME} characters, so that '-backoff-1' and so on can follow; "
+                f"{name[:40]!r}... has {len(name)}"
+            )
         if not config.wrap_with_run_in_child_context:
+            name = check_name(name or "")
             self._check_use()
-            return inside(self)
+            return _later(inside, self) if self.run.is_async else inside(self)
         child_config: ChildConfig[Any] = config.child_context_config or ChildConfig()
         op = self._op("CONTEXT", child_config.sub_type or "RunInChildContext", name)
         codec = self._result_codec(child_config.serdes, func, op, result_type)
@@ -69,32 +79,36 @@ class FlowOperations(ContextBase):
         name: str | None,
         config: StepConfig | None,
         result_type: Any,
-        registry: Compensations,
+        registry: Compensations | Place,
     ) -> Any:
         check_callable(func, "step_with_compensation", "the function to run")
         check_callable(compensate, "step_with_compensation", "the compensation, called with a context and the result")
         op, protocol = self._make_step(func, name, config, result_type)
+        place = registry.reserve()
 
         def registered() -> Protocol:
             value = yield from protocol
-            registry.add(op.name, lambda context: compensate(context, value))
+            place.take(op.name, lambda context: compensate(context, value))
             return value
 
         return self._drive(registered(), op)
 
-    def _run_compensations(self, registry: Compensations) -> Any:
+    def _run_compensations(self, registry: Compensations, sub_type: str = "Compensation") -> Any:
         todo: list[tuple[Op, Callable[[Any], Any], Any]] = []
         for name, compensate in registry.take():
-            op = self._op("CONTEXT", "Compensation", name)
-            if self._operation_serdes is not None:
-                compensate = _recording_no_result(compensate)
-            todo.append((op, compensate, self._child(op, False)))
+            op = self._op("CONTEXT", sub_type, name)
+            todo.append((op, _recording_no_result(compensate), self._child(op, False)))
         self._check_use()
         return self.run.drive(run_compensations(todo))
 
 
+async def _later(call: Callable[[Any], Awaitable[Any]], context: Any) -> Any:
+    """In the task that awaits it, whose operations are numbered for themselves."""
+    return await call(context)
+
+
 def _recording_no_result(func: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Nobody reads what a compensation returns, so where results are not to be recorded as they are, it is not."""
+    """What a compensation returns nobody reads, so it need not be of a kind that can be recorded."""
 
     def called(context: Any) -> Any:
         value = func(context)
@@ -108,21 +122,42 @@ async def _awaited(value: Awaitable[Any]) -> None:
     await value
 
 
+class Place:
+    """Where a compensation is entered once its step has succeeded: in the order of the calls, not of their ends."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self) -> None:
+        self.entry: tuple[str | None, Callable[[Any], Any]] | None = None
+
+    def reserve(self) -> Place:
+        return self
+
+    def take(self, name: str | None, compensate: Callable[[Any], Any]) -> None:
+        self.entry = (name, compensate)
+
+
 class Compensations:
     """What has been registered in one context or saga, and not been run."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_places",)
 
     def __init__(self) -> None:
-        self._entries: list[tuple[str | None, Callable[[Any], Any]]] = []
+        self._places: list[Place] = []
+
+    def reserve(self) -> Place:
+        place = Place()
+        self._places.append(place)
+        return place
 
     def add(self, name: str | None, compensate: Callable[[Any], Any]) -> None:
-        self._entries.append((name, compensate))
+        self.reserve().take(name, compensate)
 
     def take(self) -> list[tuple[str | None, Callable[[Any], Any]]]:
         """All of them, last registered first; they are not run twice."""
-        entries, self._entries = self._entries[::-1], []
+        entries = [place.entry for place in reversed(self._places) if place.entry is not None]
+        self._places = [place for place in self._places if place.entry is None]
         return entries
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(place.entry is not None for place in self._places)

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import count
+from sys import maxsize
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from durably.concurrency.error_object import ErrorObject
 from durably.concurrency.models import BatchItem, BatchResult, CompletionReason
 from durably.config import BatchItemStatus
 from durably.engine.branch import Branch
-from durably.engine.combinators import Decision, Kind, decide_among
-from durably.engine.group import Outcome
-from durably.engine.operation import Op, is_terminal
+from durably.engine.cancel_wait import cancel_wait
+from durably.engine.combinators import SUB_TYPES, Kind, decide_among, give_up, given_up, recorded_decision
 from durably.engine.requests import Body
 from durably.engine.scope import CURRENT, Scope, refuse_use
-from durably.exceptions import InvalidStateError, ValidationError
+from durably.exceptions import ContextMisuseError, ValidationError
+from durably.serdes import MISSING
 
-from .base import ContextBase, Protocol
+from .base import ContextBase, Protocol, check_name
 
 if TYPE_CHECKING:
-    import asyncio
+    pass
 
-    from durably.engine.sync_run import SyncRun
+__all__ = ["LAST", "ORDER", "FutureBase", "FutureOperations", "settled"]
 
-    from .synchronous import DurableContext
-
-__all__ = ["AsyncDurableFuture", "DurableFuture", "FutureOperations"]
-
+ORDER: Final = count()
+"""Numbers what ends, in the order in which that is noticed."""
+LAST: Final = maxsize
 T = TypeVar("T")
 
 STARTABLE: Final = frozenset(
@@ -48,172 +49,136 @@ STARTABLE: Final = frozenset(
 _ONE: Final = "ctx.start() starts exactly one operation; start the next one by itself"
 
 
-class _FutureBase:
-    """What both know of the operation: its id, and the record under it."""
+class FutureBase:
+    """What both know of the operation: its id, and the scope that started it."""
 
-    def __init__(self, context: ContextBase, operation_id: str, what: str) -> None:
+    def __init__(self, context: ContextBase, operation_id: str, what: str, scope: Scope, fresh: bool) -> None:
         self._context = context
-        self.operation_id = operation_id
+        self._scope = scope
         self._what = what
+        self.operation_id = operation_id
+        self.is_wait = what.startswith("wait") and what[4:5] in ("", " ")
+        self.fresh = fresh
+        self.abandoned = False
 
-    def _cancel_wait(self) -> None:
-        """Have the service forget the wait, if it is one that is under way."""
-        run = self._context.run
-        record = run.ops.get(self.operation_id)
-        if record is None or record["Type"] != "WAIT" or is_terminal(record):
-            return
-        scope = CURRENT.get() or self._context.scope
-        assert scope is not None
-        op = Op(run, scope, self.operation_id, "WAIT", "Wait", record.get("Name"), record.get("ParentId"))
-        op.post("CANCEL")
+    def _give_up(self) -> Protocol:
+        context = self._context
+        return give_up(context.run, self._scope, self.operation_id, context._parent_id, is_wait=self.is_wait)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._what}>"
 
 
-class DurableFuture(_FutureBase, Generic[T]):
-    """The result of an operation that :meth:`DurableContext.start` has started."""
-
-    def __init__(self, context: DurableContext, operation_id: str, what: str, index: int, started: _Started) -> None:
-        super().__init__(context, operation_id, what)
-        self._index = index
-        self._started = started
-
-    def result(self) -> T:
-        """Wait for the operation. Raises what it raises; InvalidStateError when it was cancelled."""
-        self._context._check_use()
-        outcome = self._started.outcome(self._index)
-        if outcome.error is not None:
-            raise outcome.error
-        value: T = outcome.value
-        return value
-
-    def done(self) -> bool:
-        """Whether it has ended, as far as this code has been told: :meth:`result` returns or raises at once."""
-        return self._index in self._started.outcomes
-
-    def cancel(self) -> bool:
-        """Give it up: it records nothing more, a wait is cancelled. False if it had ended already."""
-        if self.done():
-            return False
-        self._cancel_wait()
-        self._started.cut(self._index, InvalidStateError(f"{self!r} was cancelled"))
-        return True
-
-    def peek(self) -> BaseException | bool | None:
-        outcome = self._started.outcomes.get(self._index)
-        return False if outcome is None else outcome.error
-
-
-class AsyncDurableFuture(_FutureBase, Generic[T]):
-    """The result of an operation that :meth:`AsyncDurableContext.start` has started. Await it, as often as needed."""
-
-    def __init__(self, context: ContextBase, operation_id: str, what: str, task: asyncio.Task[T]) -> None:
-        super().__init__(context, operation_id, what)
-        self._task = task
-
-    def __await__(self) -> Generator[Any, None, T]:
-        return self._task.__await__()
-
-    async def result(self) -> T:
-        """The same as awaiting the future itself."""
-        return await self._task
-
-    def done(self) -> bool:
-        return self._task.done()
-
-    def cancel(self) -> bool:
-        """Give it up: the operation is cancelled, a wait also at the service. False if it had ended already."""
-        if self._task.done():
-            return False
-        self._cancel_wait()
-        return self._task.cancel()
-
-    def peek(self) -> BaseException | bool | None:
-        if not self._task.done():
-            return False
-        return InvalidStateError(f"{self!r} was cancelled") if self._task.cancelled() else self._task.exception()
-
-
-class _Started:
-    """The operations that sync code has started in one scope: a group of branches."""
-
-    def __init__(self, run: SyncRun, scope: Scope) -> None:
-        self._calls: list[Callable[[Branch], Protocol]] = []
-        self._group = run.open_group(scope.branch, lambda index, branch: self._calls[index](branch))
-        self.outcomes: dict[int, Outcome] = {}
-
-    def start(self, call: Callable[[Branch], Protocol]) -> int:
-        self._calls.append(call)
-        self._group.start(len(self._calls) - 1)
-        return len(self._calls) - 1
-
-    def outcome(self, index: int) -> Outcome:
-        while index not in self.outcomes:
-            self.any_of({index})
-        return self.outcomes[index]
-
-    def any_of(self, indexes: set[int]) -> None:
-        """Wait until one of ``indexes`` has ended."""
-        while not indexes & self.outcomes.keys():
-            outcome = self._group.next()
-            self.outcomes.setdefault(outcome.index, outcome)
-
-    def cut(self, index: int, error: Exception) -> None:
-        self._group.cut(index)
-        self.outcomes[index] = Outcome(index, None, error)
-
-
 class FutureOperations(ContextBase):
     """What both contexts do to start operations and to decide among them."""
 
-    def _start(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _start(
+        self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, fresh: bool = False, lost: bool = False
+    ) -> Any:
         name = getattr(operation, "__name__", "")
         if getattr(operation, "__self__", None) is not self or name not in STARTABLE:
             raise ValidationError(
                 "start() takes an operation of this context and arguments, e.g. ctx.start(ctx.step, charge(order)), "
-                f"not {operation!r}"
+                f"not {operation!r}{_hint(self, operation, name)}"
             )
-        outer = CURRENT.get()
-        if outer is None or outer.owner is not self or outer.thread != get_ident():
-            raise refuse_use(self, outer)
-        self.run.refuse_if_ended(outer.branch)
+        outer = self._own_scope()
         op_id = outer.take_id()
         what = f"{name} {kwargs.get('name') or ''}".strip()
+        if name == "step_with_compensation":
+            flows: Any = self
+            place = flows._registry.reserve()
+            operation = partial(self._step_with_compensation_in, place)
 
         def call(branch: Branch) -> Protocol:
             scope = Scope(self.run, self, None, f"the started {what}", replaying=outer.replaying, branch=branch)
             scope.preset(op_id, _ONE)
             return _called(lambda: operation(*args, **kwargs), scope)
 
-        return self._begin(op_id, what, call, outer)
+        abandoned = lost or op_id in given_up(self.run)
+        future = self._begin(op_id, what, call, outer, fresh, abandoned)
+        future.abandoned = abandoned
+        return future
 
-    def _begin(self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope) -> Any:
+    def _own_scope(self) -> Scope:
+        """The scope that this context is used in."""
+        scope = self._check_use()
+        if scope.owner is not self:
+            raise refuse_use(self, scope)
+        return scope
+
+    def _step_with_compensation_in(
+        self,
+        place: Any,
+        func: Any,
+        compensate: Any,
+        name: str | None = None,
+        config: Any = None,
+        *,
+        result_type: Any = MISSING,
+    ) -> Any:
+        make: Any = self
+        return make._step_with_compensation(func, compensate, name, config, result_type, place)
+
+    def _begin(
+        self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope, fresh: bool, abandoned: bool
+    ) -> Any:
         raise NotImplementedError
 
     def _wait_for_any(self, futures: Sequence[Any]) -> Any:
         raise NotImplementedError
 
-    def _combine(self, kind: Kind, given: Sequence[Any], name: str | None, start: Callable[[Any], Any]) -> Any:
-        futures = [start(one) for one in given]
-        if not futures and kind in ("race", "any"):
-            raise ValidationError(f"{kind}() needs at least one operation to wait for")
-        op = self._op("STEP", _SUB_TYPES[kind], name)
-        protocol = decide_among(op, kind, futures, self._wait_for_any, op.scope)
-        return futures, op, protocol
+    def _cancel_wait(self, wait: Any) -> Any:
+        self._check_use()
+        op_id = wait.operation_id if isinstance(wait, FutureBase) else wait
+        if not isinstance(op_id, str) or not op_id:
+            raise ValidationError(
+                f"cancel_wait() takes the future of a started wait, or an operation's id, not {wait!r}"
+            )
+        scope = CURRENT.get()
+        assert scope is not None
+        return self.run.drive(cancel_wait(self.run, scope, op_id))
 
-    @staticmethod
-    def _settle(futures: list[Any], decision: Decision) -> list[Any]:
-        """Tell the operations that are not needed; returns those that are."""
-        if decision.index is None:
-            return futures
-        for index, future in enumerate(futures):
-            if index != decision.index:
-                future.cancel()
-        return [futures[decision.index]]
+    def _combine(
+        self, kind: Kind, given: Sequence[Any], name: str | None, start: Callable[[Any, bool], Any], known: Any
+    ) -> Any:
+        """The futures of ``given``, and the protocol and operation of the decision among them."""
+        if not isinstance(given, Iterable) or isinstance(given, (str, bytes, Mapping)):
+            raise ValidationError(f"{kind}() takes a list of what to wait for, not {given!r}")
+        given = list(given)
+        scope = self._own_scope()
+        try:
+            name = check_name(name or "")
+            if not given and kind in ("race", "any"):
+                raise ValidationError(f"{kind}() needs at least one operation to wait for")
+            for one in given:
+                self._check_operand(kind, one, known)
+        except Exception:
+            for one in given:
+                if hasattr(one, "cr_await"):
+                    one.close()  # nobody will await it
+            raise
+        fresh = sum(not isinstance(one, FutureBase) and not hasattr(one, "cr_await") for one in given)
+        decision = recorded_decision(self.run, scope, kind, fresh)
+        futures = [start(one, decision is not None and decision.lost(n)) for n, one in enumerate(given)]
+        op = self._op("STEP", SUB_TYPES[kind], name)
+        return futures, op, decide_among(op, kind, futures, self._wait_for_any, op.scope)
+
+    def _check_operand(self, kind: Kind, one: Any, known: Any) -> None:
+        if isinstance(one, FutureBase):
+            if one._context.run is not self.run:
+                raise ContextMisuseError(f"{one!r}, given to {kind}(), belongs to another invocation")
+        elif not (callable(one) or (self.run.is_async and hasattr(one, "cr_await"))):
+            what = "futures, coroutines" if self.run.is_async else "futures"
+            raise ValidationError(f"{kind}() takes {what} and functions of a context, not {one!r}")
 
 
-_SUB_TYPES: Final[dict[str, str]] = {"race": "Race", "any": "Any", "all": "All", "all_settled": "AllSettled"}
+def _hint(context: ContextBase, operation: Any, name: str) -> str:
+    if name in STARTABLE and isinstance(getattr(operation, "__self__", None), ContextBase):
+        return f", which belongs to {operation.__self__}, not to {context}"
+    if hasattr(operation, "cr_await"):
+        operation.close()
+        return ": it was already called; give the method and its arguments"
+    return ""
 
 
 def _called(operation: Callable[[], Any], scope: Scope) -> Protocol:

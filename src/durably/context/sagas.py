@@ -36,6 +36,8 @@ class _SagaBase:
         self._cleanups = Compensations()
         self.result: CompensationResult | None = None
         """The outcome of the compensations, once they have run."""
+        self.cleanup_result: CompensationResult | None = None
+        """The outcome of the clean-up, once it has run; a failing clean-up fails nothing else."""
 
     def add_compensation(self, func: Callable[[Any], Any], name: str | None = None) -> None:
         """Have ``func(child_context)`` run, as an operation of its own, if the block fails."""
@@ -47,9 +49,11 @@ class _SagaBase:
         check_callable(func, "add_cleanup", "a function of a context")
         self._cleanups.add(check_name(name or getattr(func, "_original_name", None) or ""), func)
 
-    def _note(self, error: BaseException, result: CompensationResult) -> None:
+    def _note(self, error: BaseException | None, what: str, result: CompensationResult) -> None:
+        if error is None:
+            return
         for item in result.failed():
-            error.add_note(f"the compensation {item.name or '(without a name)'} failed as well: {item.error}")
+            error.add_note(f"the {what} {item.name or '(without a name)'} failed as well: {item.error}")
 
 
 class Saga(_SagaBase):
@@ -85,8 +89,10 @@ class Saga(_SagaBase):
         if error is not None:
             result: CompensationResult = self._context._run_compensations(self._compensations)
             self.result = result
-            self._note(error, result)
-        self._context._run_compensations(self._cleanups)
+            self._note(error, "compensation", result)
+        cleaned: CompensationResult = self._context._run_compensations(self._cleanups, "Cleanup")
+        self.cleanup_result = cleaned
+        self._note(error, "clean-up", cleaned)
 
 
 class AsyncSaga(_SagaBase):
@@ -142,5 +148,7 @@ class AsyncSaga(_SagaBase):
         if error is not None:
             result: CompensationResult = await self._context._run_compensations(self._compensations)
             self.result = result
-            self._note(error, result)
-        await self._context._run_compensations(self._cleanups)
+            self._note(error, "compensation", result)
+        cleaned: CompensationResult = await self._context._run_compensations(self._cleanups, "Cleanup")
+        self.cleanup_result = cleaned
+        self._note(error, "clean-up", cleaned)

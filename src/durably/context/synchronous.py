@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from durably.engine.operation import Op
-from durably.exceptions import AllFailedError, ExecutionError, InvocationError
 from durably.serdes import MISSING
 
 from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 from .batches import BatchOperations, MapFunction
 from .extras import Batch, ExtraOperations
 from .flows import FlowOperations
-from .futures import DurableFuture, FutureOperations, _Started, settled
+from .futures import settled
 from .sagas import Saga
+from .sync_futures import DurableFuture, SyncFutures, outcome_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
         StepConfig,
         WaitForCallbackConfig,
     )
-    from durably.engine.branch import Branch
-    from durably.engine.scope import Scope
     from durably.engine.sync_run import SyncRun
     from durably.retries import WithRetryConfig
     from durably.saga import CompensationResult
@@ -71,7 +69,7 @@ class Callback(Generic[T]):
         return f"<Callback {self._op.name or ''} {self.callback_id}>"
 
 
-class DurableContext(BatchOperations, FlowOperations, FutureOperations, ExtraOperations):
+class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperations):
     """The operations of a durable function written as a plain ``def``.
 
     Every operation is recorded; when the function runs again, after a crash or a wait, it goes through the recorded
@@ -330,53 +328,36 @@ class DurableContext(BatchOperations, FlowOperations, FutureOperations, ExtraOpe
 
         ``operations`` are futures, or functions of a child context, which are started.
         """
-        futures, op, protocol = self._combine("race", operations, name, self._future)
-        return self._settle(futures, self._drive(protocol, op))[0].result()  # type: ignore[no-any-return]
+        return self._first("race", operations, name)  # type: ignore[no-any-return]
 
     def any(self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None) -> T:
         """The result of the first that succeeds; the others are cancelled.
 
         Raises AllFailedError, with every error, when none does.
         """
-        futures, op, protocol = self._combine("any", operations, name, self._future)
-        decision = self._drive(protocol, op)
-        if decision.index is None:
-            raise AllFailedError(errors=[error for error in map(_outcome, futures) if isinstance(error, Exception)])
-        return self._settle(futures, decision)[0].result()  # type: ignore[no-any-return]
+        return self._first("any", operations, name)  # type: ignore[no-any-return]
 
     def all(
         self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None
     ) -> list[T]:
         """All results, in order. The first failure is raised at once, and the others are cancelled."""
-        futures, op, protocol = self._combine("all", operations, name, self._future)
-        return [future.result() for future in self._settle(futures, self._drive(protocol, op))]
+        futures, op, protocol = self._combine("all", operations, name, self._future, DurableFuture)
+        decision = self._drive(protocol, op)
+        return [future.result() for future in (futures if decision.index is None else [futures[decision.index]])]
 
     def all_settled(
         self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None
     ) -> BatchResult[T]:
         """Every outcome, in order, whether a result or an error."""
-        futures, op, protocol = self._combine("all_settled", operations, name, self._future)
+        futures, op, protocol = self._combine("all_settled", operations, name, self._future, DurableFuture)
         self._drive(protocol, op)
-        return settled([_outcome(future) for future in futures])
+        return settled([outcome_of(future) for future in futures])
 
-    def _future(self, given: Any) -> Any:
-        if isinstance(given, DurableFuture):
-            return given
-        return self.start(self.run_in_child_context, given)
+    def cancel_wait(self, wait: DurableFuture[Any] | str) -> bool:
+        """Cancel a wait, given as the future of a started one or by its operation's id: it ends at once.
 
-    def _wait_for_any(self, futures: Sequence[Any]) -> None:
-        futures[0]._started.any_of({future._index for future in futures})
-
-    def _begin(self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope) -> Any:
-        if outer.started is None:
-            outer.started = _Started(self.run, outer)
-        return DurableFuture(self, op_id, what, outer.started.start(call), outer.started)
-
-
-def _outcome(future: DurableFuture[Any]) -> Exception | tuple[Any]:
-    try:
-        return (future.result(),)
-    except (ExecutionError, InvocationError):
-        raise  # they say what is to become of the execution or the invocation
-    except Exception as error:
-        return error
+        Whether it is cancelled; False if it has ended by itself, or no operation has that id. Raises ValidationError
+        if the operation is no wait.
+        """
+        cancelled: bool = self._cancel_wait(wait)
+        return cancelled

@@ -49,6 +49,7 @@ class Run:
     Attributes:
         updated: ids of the operations that have changed since the last invocation.
         went_on: something has happened that no earlier invocation has seen.
+        given_up: see :func:`durably.engine.combinators.given_up`; None until somebody asks.
     """
 
     is_async = False
@@ -64,6 +65,7 @@ class Run:
         self.returned = False
         self.updated: frozenset[str] = frozenset()
         self.went_on = False
+        self.given_up: set[str] | None = None
         self.checkpoints = CheckpointConfig()
         self.function: Any = None
         self.stop_at: float | None = None

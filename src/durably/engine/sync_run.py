@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import threading
 from _thread import allocate_lock
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from durably.exceptions import ValidationError
 from durably.wire.api_errors import ApiError
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .group import MakeBranch
 
 __all__ = ["SyncRun", "load_state"]
+
+T = TypeVar("T")
 
 
 class SyncRun(Run):
@@ -115,6 +118,11 @@ class SyncRun(Run):
         if self._crew is None:
             self._crew = Crew(self)
         return SyncGroup(self._crew, branch, make)
+
+    def stand_by(self, branch: Branch | None, ready: Callable[[], T | None]) -> T:
+        """Wait, inside ``branch``, until a group that is open there has made ``ready()`` other than None."""
+        assert self._crew is not None
+        return self._crew.stand_by(branch, ready)
 
     def suspend_branch(
         self, branch: Branch | None, waits: list[tuple[str, str | None, int | None]]

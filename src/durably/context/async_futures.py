@@ -1,0 +1,172 @@
+"""Futures of async code: tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from durably.engine.branch import Branch
+from durably.engine.cancellation import is_cancellation
+from durably.engine.operation import Op
+from durably.engine.requests import Park
+from durably.engine.scope import Scope
+from durably.exceptions import AllFailedError, ExecutionError, InvalidStateError, InvocationError
+
+from .base import Protocol
+from .futures import LAST, ORDER, FutureBase, FutureOperations, settled
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from durably.concurrency.models import BatchResult
+    from durably.engine.async_run import AsyncRun
+
+    from .base import ContextBase
+
+__all__ = ["AsyncDurableFuture", "AsyncFutures"]
+
+T = TypeVar("T")
+_WHAT: Final[dict[str, str]] = {"WAIT": "wait", "STEP": "step"}
+
+
+class AsyncDurableFuture(FutureBase, Generic[T]):
+    """The result of an operation that :meth:`AsyncDurableContext.start` has started. Await it, as often as needed."""
+
+    def __init__(
+        self,
+        context: ContextBase,
+        operation_id: str,
+        what: str,
+        scope: Scope,
+        fresh: bool,
+        task: asyncio.Task[T],
+        branch: Branch | None,
+    ) -> None:
+        super().__init__(context, operation_id, what, scope, fresh)
+        self._task = task
+        self._branch = branch
+        self._cut = False
+        self.order = LAST
+        task.add_done_callback(self._ended)
+
+    def _ended(self, _: object) -> None:
+        self.order = next(ORDER)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.result().__await__()
+
+    async def result(self) -> T:
+        """The same as awaiting the future itself."""
+        self._context._check_use()
+        try:
+            return await self._task
+        except BaseException as error:
+            if self._task.cancelled() and (self._cut or self._is_left_over()) and is_cancellation(error):
+                raise InvalidStateError(f"{self!r} was cancelled") from None
+            raise
+
+    def _is_left_over(self) -> bool:
+        return self._scope.branch is not None and self._scope.branch.is_over
+
+    def done(self) -> bool:
+        return self._task.done()
+
+    def cancel(self) -> bool:
+        """Give it up: it records nothing more, a wait is cancelled. False if it had ended already.
+
+        Its task is cancelled. That is recorded, so no later invocation runs it again.
+        """
+        if self._task.done() or self._cut:
+            return False
+        self.cut()
+        run = self._context.run
+        if self.operation_id and run.recording and not self._is_left_over():
+            for _ in self._give_up():
+                pass  # the updates are queued; nobody waits for their acknowledgement
+        return True
+
+    def cut(self) -> None:
+        self._cut = True
+        if self._branch is not None:
+            self._branch.over = True
+        self._task.cancel()
+
+    def peek(self) -> BaseException | bool | None:
+        if self._cut:
+            return InvalidStateError(f"{self!r} was cancelled")
+        if not self._task.done():
+            return False
+        return InvalidStateError(f"{self!r} was cancelled") if self._task.cancelled() else self._task.exception()
+
+
+class AsyncFutures(FutureOperations):
+    """How an AsyncDurableContext starts operations and waits for them."""
+
+    run: AsyncRun
+
+    async def _one(self, futures: list[Any], op: Op, protocol: Protocol) -> Any:
+        decision = await self._drive(protocol, op)
+        if decision.index is None:
+            outcomes = [await _outcome(future) for future in futures]
+            raise AllFailedError(errors=[error for error in outcomes if isinstance(error, Exception)])
+        return await futures[decision.index]
+
+    async def _all(self, futures: list[Any], op: Op, protocol: Protocol) -> list[Any]:
+        decision = await self._drive(protocol, op)
+        return [await future for future in (futures if decision.index is None else [futures[decision.index]])]
+
+    async def _every(self, futures: list[Any], op: Op, protocol: Protocol) -> BatchResult[Any]:
+        await self._drive(protocol, op)
+        return settled([await _outcome(future) for future in futures])
+
+    def _future(self, given: Any, lost: bool) -> Any:
+        if isinstance(given, AsyncDurableFuture):
+            return given
+        context: Any = self
+        if not hasattr(given, "cr_await"):
+            return self._start(context.run_in_child_context, (given,), {}, fresh=True, lost=lost)
+        scope = self._own_scope()
+        op = given.cr_frame.f_locals.get("op") if given.cr_code is type(self)._drive.__code__ else None
+        if lost:
+            given.close()
+            scope.spawned += 1
+            task = self.run.start(_never(self.run, scope, ""), Branch(scope.branch))
+        else:
+            task = self.run.loop.create_task(given)
+        op_id, what = (op.id, _WHAT.get(op.type, "an operation")) if isinstance(op, Op) else ("", "a coroutine")
+        future: AsyncDurableFuture[Any] = AsyncDurableFuture(self, op_id, what, scope, True, task, None)
+        future.abandoned = lost
+        return future
+
+    async def _wait_for_any(self, futures: Sequence[Any]) -> None:
+        import asyncio
+
+        await asyncio.wait([future._task for future in futures], return_when=asyncio.FIRST_COMPLETED)
+
+    def _begin(
+        self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope, fresh: bool, abandoned: bool
+    ) -> Any:
+        branch = Branch(outer.branch)
+        task = self.run.start(_never(self.run, outer, op_id) if abandoned else call(branch), branch)
+        if outer.branch is not None:
+            if outer.branch.tasks is None:
+                outer.branch.tasks = set()
+            outer.branch.tasks.add(task)
+            task.add_done_callback(outer.branch.tasks.discard)
+        return AsyncDurableFuture(self, op_id, what, outer, fresh, task, branch)
+
+
+def _never(run: AsyncRun, scope: Scope, op_id: str) -> Protocol:
+    """In place of what an earlier invocation has given up: it ends when it is given up again."""
+    op = Op(run, scope, op_id, "STEP", "Step", None, None)
+    while True:
+        yield Park(op)
+
+
+async def _outcome(future: AsyncDurableFuture[Any]) -> Exception | tuple[Any]:
+    try:
+        return (await future,)
+    except (ExecutionError, InvocationError):
+        raise  # they say what is to become of the execution or the invocation
+    except Exception as error:
+        return error

@@ -1,0 +1,181 @@
+"""Futures of sync code: branches on threads, whose outcomes the code that started them asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from durably.engine.branch import Branch
+from durably.engine.group import Outcome
+from durably.engine.scope import Scope
+from durably.exceptions import AllFailedError, ContextMisuseError, ExecutionError, InvalidStateError, InvocationError
+
+from .base import Protocol
+from .futures import LAST, ORDER, FutureBase, FutureOperations
+
+if TYPE_CHECKING:
+    from durably.engine.combinators import Kind
+    from durably.engine.sync_group import SyncGroup
+    from durably.engine.sync_run import SyncRun
+
+    from .synchronous import DurableContext
+
+__all__ = ["DurableFuture", "SyncFutures", "outcome_of"]
+
+T = TypeVar("T")
+
+
+class DurableFuture(FutureBase, Generic[T]):
+    """The result of an operation that :meth:`DurableContext.start` has started."""
+
+    _context: DurableContext
+
+    def __init__(
+        self,
+        context: DurableContext,
+        operation_id: str,
+        what: str,
+        scope: Scope,
+        fresh: bool,
+        index: int,
+        started: _Started,
+    ) -> None:
+        super().__init__(context, operation_id, what, scope, fresh)
+        self._index = index
+        self._started = started
+
+    def result(self) -> T:
+        """Wait for the operation. Raises what it raises; InvalidStateError when it was cancelled."""
+        wait_for_one([self])
+        outcome = self._started.outcomes[self._index]
+        if outcome.error is not None:
+            raise outcome.error
+        value: T = outcome.value
+        return value
+
+    def done(self) -> bool:
+        """Whether it has ended, as far as this code has been told: :meth:`result` returns or raises at once."""
+        return self._index in self._started.outcomes
+
+    def cancel(self) -> bool:
+        """Give it up: it records nothing more, a wait is cancelled. False if it had ended already.
+
+        That is recorded, so no later invocation runs it again.
+        """
+        self._context._check_use()
+        if self.done():
+            return False
+        self.cut()
+        self._context.run.drive(self._give_up())
+        return True
+
+    def cut(self) -> None:
+        self._started.cut(self._index, InvalidStateError(f"{self!r} was cancelled"))
+
+    def peek(self) -> BaseException | bool | None:
+        outcome = self._started.outcomes.get(self._index)
+        return False if outcome is None else outcome.error
+
+    @property
+    def order(self) -> int:
+        return self._started.order.get(self._index, LAST)
+
+
+class _Started:
+    """The operations that sync code has started in one scope: a group of branches."""
+
+    def __init__(self, run: SyncRun, scope: Scope) -> None:
+        self._calls: list[Callable[[Branch], Protocol]] = []
+        self.group: SyncGroup = run.open_group(scope.branch, lambda index, branch: self._calls[index](branch))
+        self.outcomes: dict[int, Outcome] = {}
+        self.order: dict[int, int] = {}
+
+    def start(self, call: Callable[[Branch], Protocol], abandoned: bool) -> int:
+        self._calls.append(call)
+        index = len(self._calls) - 1
+        if not abandoned:
+            self.group.start(index)
+        return index
+
+    def absorb(self) -> None:
+        """Take note of what has ended. The caller holds the lock."""
+        while (outcome := self.group.poll()) is not None:
+            self._note(outcome)
+
+    def cut(self, index: int, error: Exception) -> None:
+        self.group.cut(index)
+        self._note(Outcome(index, None, error))
+
+    def _note(self, outcome: Outcome) -> None:
+        if outcome.index not in self.outcomes:
+            self.outcomes[outcome.index] = outcome
+            self.order[outcome.index] = next(ORDER)
+
+
+def wait_for_one(futures: Sequence[DurableFuture[Any]]) -> None:
+    """Wait until one of ``futures`` has ended."""
+    first = futures[0]
+    scope = first._context._check_use()
+    run = first._context.run
+    strand = None if scope.branch is None else scope.branch.strand
+    groups = list({id(one._started): one._started for one in futures}.values())
+    for one in futures:
+        if one._started.group.key is not strand:
+            raise ContextMisuseError(
+                f"{one!r} was asked for by code that runs beside the code that started it, in {scope.where}. Take its "
+                "result where it was started and pass that on, or start the operation where it is needed."
+            )
+        if one._started.group.closed and not one.done():
+            raise InvalidStateError(f"{one!r} was given up when the function that started it returned")
+    if all(one.abandoned for one in futures if not one.done()) and not any(one.done() for one in futures):
+        raise run.fail_non_deterministic(
+            f"an earlier run cancelled {first!r}; this run waits for it and does not cancel it", first.operation_id
+        )
+
+    def ended() -> bool | None:
+        for group in groups:
+            group.absorb()
+        return True if any(one.done() for one in futures) else None
+
+    if not any(one.done() for one in futures):
+        run.stand_by(scope.branch, ended)
+
+
+class SyncFutures(FutureOperations):
+    """How a DurableContext starts operations and waits for them."""
+
+    run: SyncRun
+
+    def _first(self, kind: Kind, operations: Sequence[Any], name: str | None) -> Any:
+        futures, op, protocol = self._combine(kind, operations, name, self._future, DurableFuture)
+        decision = self._drive(protocol, op)
+        if decision.index is None:
+            raise AllFailedError(errors=[error for error in map(outcome_of, futures) if isinstance(error, Exception)])
+        return futures[decision.index].result()
+
+    def _future(self, given: Any, lost: bool) -> Any:
+        if isinstance(given, DurableFuture):
+            return given
+        context: Any = self
+        return self._start(context.run_in_child_context, (given,), {}, fresh=True, lost=lost)
+
+    def _wait_for_any(self, futures: Sequence[Any]) -> None:
+        wait_for_one(futures)
+
+    def _begin(
+        self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope, fresh: bool, abandoned: bool
+    ) -> Any:
+        if outer.started is None:
+            outer.started = _Started(self.run, outer)
+        index = outer.started.start(call, abandoned)
+        context: Any = self
+        return DurableFuture(context, op_id, what, outer, fresh, index, outer.started)
+
+
+def outcome_of(future: DurableFuture[Any]) -> Exception | tuple[Any]:
+    try:
+        return (future.result(),)
+    except (ExecutionError, InvocationError):
+        raise  # they say what is to become of the execution or the invocation
+    except Exception as error:
+        return error

@@ -1,0 +1,40 @@
+"""The protocol of cancelling a wait: CANCEL, awaited, so that the program goes on knowing that it is cancelled.
+
+It is no operation: it takes no id, and what it did is in the wait's own record.
+"""
+
+from __future__ import annotations
+
+from durably.exceptions import ValidationError
+
+from .clock import now_ms
+from .operation import Op, describe, is_terminal
+from .requests import Flush
+from .run import Protocol, Run
+from .scope import Scope
+
+__all__ = ["cancel_wait"]
+
+
+def cancel_wait(run: Run, scope: Scope, op_id: str) -> Protocol:
+    """Return whether the wait is cancelled: False if it has ended by itself, or nothing has that id.
+
+    Raises ValidationError for an operation that is no wait.
+    """
+    if op_id not in run.ops and run.outbox.last > run.outbox.acknowledged:
+        branch = scope.branch  # its START may be on its way
+        yield Flush(run.outbox.last, op_id, None if branch is None else branch.strand, completion=False)
+    record = run.ops.get(op_id)
+    if record is None:
+        return False
+    if record["Type"] != "WAIT":
+        what = describe(record["Type"], record.get("SubType"), record.get("Name"))
+        raise ValidationError(f"only a wait can be cancelled at the service; operation {op_id} is {what}")
+    if is_terminal(record):
+        return record["Status"] == "CANCELLED"
+    due = record.get("WaitDetails", {}).get("ScheduledEndTimestamp")
+    if due is not None and due <= now_ms():
+        return False  # it is over; the service refuses to cancel what has ended
+    op = Op(run, scope, op_id, "WAIT", record.get("SubType") or "Wait", record.get("Name"), record.get("ParentId"))
+    yield op.put("CANCEL")
+    return True
