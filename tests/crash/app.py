@@ -160,19 +160,18 @@ async def asks(n: int, ctx: AsyncDurableContext) -> list[str]:
 @durable_step
 def careful(step: StepContext, value: int) -> int:
     note(step)
-    time.sleep(0.1)
     return value
 
 
 @durable_execution
 def once(n: int, ctx: DurableContext) -> list[Any]:
-    """n -> [n or "interrupted", n + 1]"""
+    """n -> [n or "interrupted", 100 * (n + 1)]"""
     first: Any
     try:
         first = ctx.step(careful(n), name="no retry", config=ONCE)
     except StepError:
         first = "interrupted"
-    return [first, ctx.step(careful(n + 1), name="per attempt", config=ONCE_PER_ATTEMPT)]
+    return [first, sum(ctx.step(careful(n + 1), name="per attempt", config=ONCE_PER_ATTEMPT) for _ in range(100))]
 
 
 @durable_execution

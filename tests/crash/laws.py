@@ -110,6 +110,19 @@ def check_once(entries: list[Any]) -> None:
     assert {key: count for key, count in careful.items() if count > 1} == {}
 
 
+def check_order(entries: list[Any], loops: set[str]) -> None:
+    """Law: once a step has begun, the one before it is recorded for good, whatever is killed then.
+
+    ``loops``: ARNs of executions whose steps follow one another and are named by their numbers.
+    """
+    reached: dict[str, int] = defaultdict(int)
+    for entry in entries:
+        if entry["kind"] == "step" and entry["arn"] in loops:
+            number = int(entry["name"])
+            assert number >= reached[entry["arn"]], f"{entry} runs again after step {reached[entry['arn']]} had begun"
+            reached[entry["arn"]] = number
+
+
 def check_store(path: Path) -> None:
     connection = sqlite3.connect(path)
     try:

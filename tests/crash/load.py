@@ -89,6 +89,7 @@ class Load:
         self._check_lists()
         entries = laws.ledger(service.ledger)
         laws.check_once(entries)
+        laws.check_order(entries, {arn for arn, (function, _) in self.started.items() if function.endswith("loop")})
         repeated = 0
         arns = [*self.started, *service.executions("leaf")]
         for number, arn in enumerate(arns):
@@ -114,7 +115,7 @@ class Load:
         assert execution["Status"] == "SUCCEEDED", (arn, execution.get("Error"), self.service.tail())
         result = json.loads(execution["Result"])
         if function == "once":
-            assert result[1] == number + 1
+            assert result[1] == 100 * (number + 1)
             assert result[0] in (number, "interrupted")
             ran = sum(line["kind"] == "step" and line["arn"] == arn and line["name"] == "no retry" for line in entries)
             assert ran == 1 if result[0] == number else ran <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import random
 import socket
@@ -87,7 +88,7 @@ class LossyProxy:
             return self._hang_up(request)
         request.wfile.write(answer)
         if fate == "repeated late":
-            repetition = threading.Timer(0.3, self._deliver, (request, body))
+            repetition = threading.Timer(0.3, self._deliver_late, (request, body))
             self._late.append(repetition)
             repetition.start()
         return None
@@ -103,6 +104,10 @@ class LossyProxy:
             return response.status, kept, answer
         finally:
             connection.close()
+
+    def _deliver_late(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):  # nobody is there any more
+            self._deliver(request, body)
 
     def _hang_up(self, request: BaseHTTPRequestHandler) -> None:
         request.wfile.flush()

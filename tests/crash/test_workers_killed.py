@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # botocore, when a connection breaks
 ]
 
-EACH = {"pipeline": 4, "fan": 4, "parent": 4, "asks": 4, "once": 5, "big": 2, "loop": 1, "async_loop": 2}
+EACH = {"pipeline": 4, "fan": 4, "parent": 4, "asks": 4, "once": 10, "big": 2, "loop": 1, "async_loop": 2}
 
 
 def kill_a_worker(served: Service, dice: random.Random) -> bool:
