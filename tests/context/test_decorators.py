@@ -20,6 +20,7 @@ from durably import (
     durable_wait_for_callback,
     durable_with_child_context,
 )
+from durably.serdes import MISSING, return_annotation
 
 
 class Recorder:
@@ -256,3 +257,34 @@ def test_each_world_has_its_own_way_to_be_run() -> None:
 
     with asyncio.Runner() as runner:
         runner.run(main())
+
+
+def test_what_is_bound_has_the_annotation_of_its_function() -> None:
+    @durable_step
+    def number(step: StepContext, n: int) -> int:
+        return n
+
+    @durable_step
+    async def text(step: StepContext) -> str:
+        return ""
+
+    @durable_with_child_context
+    def anything(ctx: DurableContext):  # type: ignore[no-untyped-def]
+        return None
+
+    for _ in range(3):
+        assert return_annotation(number(1)) is int
+        assert return_annotation(text()) is str
+        assert return_annotation(anything()) is MISSING
+
+
+def test_an_annotation_that_cannot_be_found_yet_is_looked_for_again() -> None:
+    @durable_step
+    def early(step: StepContext) -> Later: ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert return_annotation(early()) is MISSING
+    globals()["Later"] = Receipt
+    try:
+        assert return_annotation(early()) is Receipt
+    finally:
+        del globals()["Later"]

@@ -26,10 +26,13 @@ C = TypeVar("C", DurableContext, AsyncDurableContext)
 class _Bound:
     """``func`` with all but its first ``leading`` arguments bound; plain or coroutine, as ``func`` is."""
 
-    __slots__ = ("__wrapped__", "_args", "_kwargs", "_original_name")
+    __slots__ = ("__durably_returns__", "__wrapped__", "_args", "_kwargs", "_original_name")
 
-    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, func: Callable[..., Any], returns: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         self.__wrapped__ = func
+        self.__durably_returns__ = returns
         self._original_name = func.__name__
         self._args = args
         self._kwargs = kwargs
@@ -42,8 +45,10 @@ class _Bound:
 
 
 def _binder(func: Callable[..., Any]) -> Callable[..., Any]:
+    returns: list[Any] = []  # the annotation, once it has been asked for: the same for all that is bound
+
     def bind_arguments(*args: Any, **kwargs: Any) -> _Bound:
-        return _Bound(func, args, kwargs)
+        return _Bound(func, returns, args, kwargs)
 
     return update_wrapper(bind_arguments, func)
 

@@ -1,7 +1,8 @@
 """The annotations of functions, found and resolved: once for each, whatever the function is wrapped in.
 
 Operations ask on every call, so the answer for a function seen before costs a dictionary lookup. It is kept by
-code object, not by function: a function defined inside a handler is a new object in every invocation.
+code object, not by function: a function defined inside a handler is a new object in every invocation. A callable of
+ours that is made anew for each call brings along where the answer is kept: a list, its ``__durably_returns__``.
 """
 
 from __future__ import annotations
@@ -44,29 +45,41 @@ def return_annotation(func: Any) -> Any:
     Looks through decorators (``__wrapped__``), ``functools.partial``, bound methods and callable objects. MISSING if
     there is no annotation, or if it cannot be resolved.
     """
-    if type(func) is not FunctionType or "__wrapped__" in func.__dict__:
-        func, _ = _unwrap(func)
-        if isinstance(func, type):
-            return func
-        if type(func) is not FunctionType:
-            return MISSING
+    if type(func) is FunctionType and "__wrapped__" not in func.__dict__:
+        return _returns(func)[0]
+    kept: list[Any] | None = getattr(func, "__durably_returns__", None)
+    if kept:
+        return kept[0]
+    func, _ = _unwrap(func)
+    if isinstance(func, type):
+        return func
+    if type(func) is not FunctionType:
+        return MISSING
+    annotation, keep = _returns(func)
+    if keep and kept is not None:
+        kept.append(annotation)
+    return annotation
+
+
+def _returns(func: FunctionType) -> tuple[Any, bool]:
+    """What ``func`` gives, and whether that is so for good."""
     try:
         written = func.__annotations__.get("return", MISSING)
     except Exception:  # Python 3.14 evaluates annotations only now, and a name may not exist
-        return MISSING
+        return MISSING, False
     if written is MISSING:
-        return MISSING
+        return MISSING, True
     code = func.__code__
     known = _resolved.get(id(code))
     if known is not None and known[1] is written and known[2] is func.__globals__:
-        return known[3]
+        return known[3], True
     annotation, keep = _resolve(func, written)
     annotation = _awaited(annotation)
     if keep:
         if len(_resolved) >= _CACHE_LIMIT:
             _resolved.clear()
         _resolved[id(code)] = (code, written, func.__globals__, annotation)
-    return annotation
+    return annotation, keep
 
 
 def parameter_annotation(func: Any, index: int) -> Any:
