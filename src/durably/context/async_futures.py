@@ -68,6 +68,11 @@ class AsyncDurableFuture(FutureBase, Generic[T]):
     def _is_left_over(self) -> bool:
         return self._scope.branch is not None and self._scope.branch.is_over
 
+    async def begun(self) -> None:
+        import asyncio
+
+        await asyncio.sleep(0)  # its task was created earlier, so it has run by then; what it sends is flushed
+
     def done(self) -> bool:
         return self._task.done()
 

@@ -277,7 +277,9 @@ class ContextBase:
         return self._drive(protocol(), op)
 
     def _callback_result(self, op: Op, codec: Codec | None) -> Any:
-        self._check_use()
+        scope = self._check_use()
+        if op.scope.branch is not scope.branch:
+            op = op.within(scope)
         return self._drive(callback_result(op, codec), op)
 
     def _invoke(

@@ -61,6 +61,10 @@ class FutureBase:
         self.fresh = fresh
         self.abandoned = False
 
+    def begun(self) -> Any:
+        """Wait until the operation has made its first update."""
+        raise NotImplementedError
+
     def _give_up(self) -> Protocol:
         context = self._context
         return give_up(context.run, self._scope, self.operation_id, context._parent_id, is_wait=self.is_wait)
@@ -129,6 +133,7 @@ class FutureOperations(ContextBase):
 
     def _cancel_wait(self, wait: Any) -> Any:
         self._check_use()
+        begun = wait.begun if isinstance(wait, FutureBase) else None
         op_id = wait.operation_id if isinstance(wait, FutureBase) else wait
         if not isinstance(op_id, str) or not op_id:
             raise ValidationError(
@@ -136,7 +141,7 @@ class FutureOperations(ContextBase):
             )
         scope = CURRENT.get()
         assert scope is not None
-        return self.run.drive(cancel_wait(self.run, scope, op_id))
+        return self.run.drive(cancel_wait(self.run, scope, op_id, begun))
 
     def _combine(
         self, kind: Kind, given: Sequence[Any], name: str | None, start: Callable[[Any, bool], Any], known: Any

@@ -53,6 +53,18 @@ class DurableFuture(FutureBase, Generic[T]):
         value: T = outcome.value
         return value
 
+    def begun(self) -> None:
+        run = self._context.run
+        scope = self._context._check_use()
+        self._started.check(self, scope)
+
+        def known() -> bool | None:
+            self._started.absorb()
+            return True if self.done() or self.operation_id in run.ops else None
+
+        if not self.abandoned:
+            run.stand_by(scope.branch, known)
+
     def done(self) -> bool:
         """Whether it has ended, as far as this code has been told: :meth:`result` returns or raises at once."""
         return self._index in self._started.outcomes
@@ -97,6 +109,16 @@ class _Started:
             self.group.start(index)
         return index
 
+    def check(self, future: DurableFuture[Any], scope: Scope) -> None:
+        """Refuse what cannot be waited for in ``scope``."""
+        if self.group.key is not (None if scope.branch is None else scope.branch.strand):
+            raise ContextMisuseError(
+                f"{future!r} was asked for by code that runs beside the code that started it, in {scope.where}. Take "
+                "its result where it was started and pass that on, or start the operation where it is needed."
+            )
+        if self.group.closed and not future.done():
+            raise InvalidStateError(f"{future!r} was given up when the function that started it returned")
+
     def absorb(self) -> None:
         """Take note of what has ended. The caller holds the lock."""
         while (outcome := self.group.poll()) is not None:
@@ -117,16 +139,9 @@ def wait_for_one(futures: Sequence[DurableFuture[Any]]) -> None:
     first = futures[0]
     scope = first._context._check_use()
     run = first._context.run
-    strand = None if scope.branch is None else scope.branch.strand
     groups = list({id(one._started): one._started for one in futures}.values())
     for one in futures:
-        if one._started.group.key is not strand:
-            raise ContextMisuseError(
-                f"{one!r} was asked for by code that runs beside the code that started it, in {scope.where}. Take its "
-                "result where it was started and pass that on, or start the operation where it is needed."
-            )
-        if one._started.group.closed and not one.done():
-            raise InvalidStateError(f"{one!r} was given up when the function that started it returned")
+        one._started.check(one, scope)
     if all(one.abandoned for one in futures if not one.done()) and not any(one.done() for one in futures):
         raise run.fail_non_deterministic(
             f"an earlier run cancelled {first!r}; this run waits for it and does not cancel it", first.operation_id

@@ -5,22 +5,28 @@ It is no operation: it takes no id, and what it did is in the wait's own record.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from durably.exceptions import ValidationError
 
 from .clock import now_ms
 from .operation import Op, describe, is_terminal
-from .requests import Flush
+from .requests import Body, Flush
 from .run import Protocol, Run
 from .scope import Scope
 
 __all__ = ["cancel_wait"]
 
 
-def cancel_wait(run: Run, scope: Scope, op_id: str) -> Protocol:
+def cancel_wait(run: Run, scope: Scope, op_id: str, begun: Callable[[], Any] | None = None) -> Protocol:
     """Return whether the wait is cancelled: False if it has ended by itself, or nothing has that id.
 
-    Raises ValidationError for an operation that is no wait.
+    ``begun()`` waits until an operation that the program has started has made its first update. Raises
+    ValidationError for an operation that is no wait.
     """
+    if begun is not None and op_id not in run.ops:
+        yield Body(begun, (), scope, is_step=False)
     if op_id not in run.ops and run.outbox.last > run.outbox.acknowledged:
         branch = scope.branch  # its START may be on its way
         yield Flush(run.outbox.last, op_id, None if branch is None else branch.strand, completion=False)

@@ -47,6 +47,12 @@ class Op:
         self.resumed = False
         self.created = False
 
+    def within(self, scope: Scope) -> Op:
+        """The same operation, waited for by other code than made it."""
+        op = Op(self.run, scope, self.id, self.type, self.sub_type, self.name, self.parent_id)
+        op.created = self.created
+        return op
+
     def begin(self) -> Operation | None:
         """The record that this call meets, checked against it (law R3); None for a new operation.
 
