@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from durably.exceptions import (
     ExecutionError,
     InvocationError,
+    SerDesError,
     WaitForConditionError,
     error_object,
     operation_error,
 )
 from durably.waits import decide_wait
+from durably.wire.limits import MAX_PAYLOAD
+from durably.wire.payloads import utf8_size
 
 from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .clock import now_ms
@@ -68,6 +71,11 @@ def wait_for_condition(
             scope = Scope(run, None, None, op.describe())
             state = yield Body(check, (state, make_context(op, attempt)), scope, is_step=True)
             text, state = codec.round_trip(state)
+            if utf8_size(text) > MAX_PAYLOAD:
+                raise SerDesError(
+                    f"the state of {op.describe()} takes {utf8_size(text):,} bytes; at most {MAX_PAYLOAD:,} can be "
+                    "recorded. Keep it elsewhere and return a reference."
+                )
             decision = decide_wait(config.wait_strategy, state, attempt)
             if decision.should_continue:
                 _check_timeout(op, config, started_ms, decision.delay_seconds)
