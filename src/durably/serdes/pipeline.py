@@ -65,7 +65,7 @@ class PipelineSerDes(WrappingSerDes[T]):
         text = self._first(serdes_context).encode(value)
         for number, stage in enumerate(self._stages, 1):
             text = self._apply(number, stage.serialize, text, serdes_context)
-        return text if text.startswith("{") else json.dumps(text)
+        return text if _is_object(text) else json.dumps(text)
 
     def deserialize(self, data: str, serdes_context: SerDesContext) -> T:
         text = self._unquoted(data)
@@ -148,6 +148,16 @@ class CompressSerDes(SerDes[str]):
             return unpacked.decode("utf-8", "surrogatepass")
         except (ValueError, zlib.error) as failure:
             raise SerDesError(f"CompressSerDes cannot read {excerpt(data)}: {failure}") from failure
+
+
+def _is_object(text: str) -> bool:
+    if not text.startswith("{"):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _check_number(value: Any, field: str, low: int, high: int) -> None:
