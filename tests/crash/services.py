@@ -69,7 +69,7 @@ class Service:
 
     # ---- its life ----------------------------------------------------------------------------------------
 
-    def spawn(self, limit: Callable[[], None] | None = None) -> subprocess.Popen[bytes]:
+    def spawn(self) -> subprocess.Popen[bytes]:
         name, value = self.mark.split("=")
         clean = {key: text for key, text in os.environ.items() if not key.startswith(("AWS_", "PYTEST_"))}
         with self.output.open("ab") as output:
