@@ -285,8 +285,8 @@ def test_a_state_that_cannot_be_recorded(flavour: Flavour) -> None:
 def test_a_state_too_large_to_record(flavour: Flavour) -> None:
     def handler(event, ctx):
         config = WaitForConditionConfig[str](lambda state, attempts: SECOND, "")
-        with pytest.raises(SerDesError, match=r"the state of WaitForCondition 'c' takes 1,048,5.. bytes"):
-            yield ctx.wait_for_condition(flavour(lambda state, context: "x" * 1_048_576), config, name="c")
+        with pytest.raises(SerDesError, match=r"the state of WaitForCondition 'c' takes 6,291,4.. bytes"):
+            yield ctx.wait_for_condition(flavour(lambda state, context: "x" * (6 * 1024 * 1024)), config, name="c")
 
     assert flavour.run(handler).status == "SUCCEEDED"
 
