@@ -13,6 +13,7 @@ import pytest
 
 from durably import AsyncDurableContext, Boto3Client, DurableContext, durable_execution
 from durably.client import InProcessClient
+from durably.engine.scope import CURRENT
 from durably.service.kernel import Service
 from durably.service.store.memory import MemoryStore
 from durably.workers.in_process import InProcessWorker
@@ -95,6 +96,42 @@ def test_and_a_sync_handler(service: Service, client: Any) -> None:
         return [ctx.step(lambda step, n=n: n, name=f"{n}") for n in range(20)]
 
     assert invoke(service, handler, client(service)) == list(range(20))
+
+
+def test_a_call_is_made_in_a_task_of_its_own(service: Service) -> None:
+    """Client libraries ask for the current task; what they spawn is none of the handler's."""
+    seen: list[tuple[asyncio.Task[Any] | None, Any]] = []
+
+    class Asking(Coroutines):
+        async def checkpoint(self, *args: Any) -> Any:
+            seen.append((asyncio.current_task(), CURRENT.get()))
+            await asyncio.create_task(asyncio.sleep(0))
+            async with asyncio.timeout(10):
+                return await super().checkpoint(*args)
+
+    async def handler(event: Any, ctx: AsyncDurableContext) -> Any:
+        for n in range(3):
+            await ctx.step(lambda step, n=n: n)
+        return seen.append((asyncio.current_task(), None))
+
+    assert invoke(service, handler, Asking(service)) is None
+    tasks = [task for task, _ in seen]
+    assert None not in tasks
+    assert len(set(tasks)) == len(tasks) == 4
+    assert [scope for _, scope in seen] == [None] * 4
+
+
+def test_a_program_that_cancels_all_other_tasks(service: Service) -> None:
+    async def handler(event: Any, ctx: AsyncDurableContext) -> Any:
+        async def body(step: Any) -> int:
+            for task in asyncio.all_tasks() - {asyncio.current_task(), *outside}:
+                task.cancel()
+            return 1
+
+        outside = asyncio.all_tasks() - {asyncio.current_task()}
+        return [await ctx.step(body) for _ in range(3)]
+
+    assert invoke(service, handler, Coroutines(service)) == [1, 1, 1]
 
 
 class Boto3Shaped:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from inspect import isawaitable, iscoroutinefunction
+from collections.abc import Callable, Coroutine
+from inspect import CO_COROUTINE, isawaitable, iscoroutinefunction
+from types import FunctionType
 from typing import Any
 
 from .requests import Body
@@ -14,10 +15,12 @@ from .timeouts import timed_out
 __all__ = ["awaited", "run_body"]
 
 
-async def run_body(body: Body) -> Any:
+def run_body(body: Body) -> Coroutine[Any, Any, Any]:
     """What the body's function returns, awaited if need be. Raises StepTimeoutError when its time is over."""
-    if body.timeout is None:
-        return await _run(body)
+    return _run(body) if body.timeout is None else _run_in_time(body)
+
+
+async def _run_in_time(body: Body) -> Any:
     limit = asyncio.timeout(body.timeout)
     try:
         async with limit:
@@ -34,7 +37,7 @@ async def awaited(call: Callable[[], Any]) -> Any:
 
 async def _run(body: Body) -> Any:
     func = body.func
-    if body.is_step and not iscoroutinefunction(func) and _blocks(func):
+    if body.is_step and _blocks(func):
         result = await asyncio.to_thread(_called, func, body.args)
     else:
         result = func(*body.args)
@@ -46,9 +49,18 @@ def _called(func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 
 
 def _blocks(func: Callable[..., Any]) -> bool:
-    """Whether to call a plain function in a thread: it may block. A lambda is an expression, often of a coroutine."""
+    """Whether to call ``func`` in a thread: a plain function may block. A lambda is an expression, often a coroutine's.
+
+    The code's own flag is looked at first: asking inspect costs more than all the rest of a quick step's body.
+    """
     inner = getattr(func, "__wrapped__", func)
-    return getattr(inner, "__name__", "") != "<lambda>" and not iscoroutinefunction(inner)
+    if type(inner) is FunctionType and inner.__code__.co_flags & CO_COROUTINE:
+        return False
+    return (
+        getattr(inner, "__name__", "") != "<lambda>"
+        and not iscoroutinefunction(inner)
+        and not iscoroutinefunction(func)
+    )
 
 
 CALLERS.update((_run.__code__, _called.__code__))

@@ -57,6 +57,7 @@ class AsyncRun(Run):
     ) -> None:
         super().__init__(arn, token, operations, lambda_context)
         self.transport = transport
+        self._lead_soon = getattr(transport, "soon", None)
         self.loop = asyncio.get_running_loop()
         self._factory = self.loop.get_task_factory()
         self._outside = copy_context()
@@ -95,7 +96,12 @@ class AsyncRun(Run):
             request = protocol.send(None)
             while True:
                 try:
-                    answer = await self._perform(request)
+                    if type(request) is Flush:
+                        answer = await self._flush(request)
+                    elif type(request) is Body:
+                        answer = await self._call(request)
+                    else:
+                        answer = await self._perform(request)
                 except BaseException as error:
                     request = protocol.throw(error)
                 else:
@@ -104,10 +110,6 @@ class AsyncRun(Run):
             return stop.value
 
     async def _perform(self, request: Request) -> Any:
-        if type(request) is Body:
-            return await self._call(request)
-        if type(request) is Flush:
-            return await self._flush(request)
         if type(request) is Turn:
             return await self._turn(request)
         if type(request) is NextOutcome:
@@ -159,7 +161,10 @@ class AsyncRun(Run):
         """Make the next call once what is ready to run has run: it may have more updates (natural batching)."""
         if not self._sender_due and not self._sending:
             self._sender_due = True
-            self._soon(self._lead)
+            if self._lead_soon is None:
+                self._soon(self._lead)
+            else:
+                self._lead_soon(self._lead, self._outside)
 
     def _lead(self) -> None:
         self._sender_due = False
@@ -167,7 +172,10 @@ class AsyncRun(Run):
             self._newcomers = False
             self._send_soon()
             return
-        if self._sending or self.verdict is not None or not self.outbox.has_pending:
+        if self._sending or self.verdict is not None:
+            return
+        if not self.outbox.has_pending:
+            self._check_soon()
             return
         if self._delivery.has_arrivals:
             return  # what follows from completions that came together travels together; the pump calls again
@@ -321,7 +329,7 @@ class AsyncRun(Run):
         self._check_soon()
 
     def _check_soon(self) -> None:
-        if self._steps or self._sending:
+        if self._steps or self._sending or self._sender_due:
             return  # what these come back with checks again
         if not self._checking and self.verdict is None:
             self._checking = True
@@ -329,6 +337,9 @@ class AsyncRun(Run):
 
     def _check(self, ticks: int) -> None:
         """End the invocation, or let recorded completions out of their order, if nothing else can move."""
+        if self._steps or self._sending or self._sender_due:
+            self._checking = False
+            return
         if unsettled(self.loop, ticks):
             self._soon(self._check, ticks + 1)
             return

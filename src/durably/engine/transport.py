@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
@@ -77,15 +78,49 @@ class _PortTransport:
         return partial(self._post, reply)
 
 
+class _Leader(asyncio.Task[None]):
+    """A task that cannot be cancelled before it has begun, as a callback cannot: a program may cancel all tasks."""
+
+    begun = False
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        return self.begun and super().cancel(msg)
+
+
 class _CoroutineTransport:
     def __init__(self, checkpoint: Any, get_state: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._checkpoint = checkpoint
         self._get_state = get_state
         self._loop = loop
         self._calls: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+        self._leader: _Leader | None = None
+        self._leading = False
+        self._led: tuple[Any, Reply] | None = None
+
+    def soon(self, lead: Callable[[], None], context: Context) -> None:
+        """Call ``lead`` in the next turn of the loop, in the task that then makes the call which it asks for.
+
+        A task begins with a turn of its own, so one for the call alone would cost every checkpoint a second turn.
+        """
+        self._leader = _Leader(self._lead(lead), loop=self._loop, context=context.copy())
+
+    async def _lead(self, lead: Callable[[], None]) -> None:
+        assert self._leader is not None
+        self._leader.begun = self._leading = True
+        try:
+            lead()
+        finally:
+            self._leading = False
+        led, self._led = self._led, None
+        if led is not None:
+            await self._make(*led)
 
     def checkpoint(self, arn: str, token: str, updates: list[OperationUpdate], reply: Reply) -> None:
-        self._start(self._checkpoint(arn, token, updates, None), reply)
+        call = self._checkpoint(arn, token, updates, None)
+        if self._leading:
+            self._led = (call, reply)
+        else:
+            self._start(call, reply)
 
     def get_state(self, arn: str, token: str, marker: str | None, max_items: int, reply: Reply) -> None:
         self._start(self._get_state(arn, token, marker, max_items), reply)
