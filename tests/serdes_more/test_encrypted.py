@@ -21,7 +21,7 @@ from durably.service.store.sqlite import SqliteStore
 from durably.workers.in_process import InProcessWorker
 
 EXAMPLE = Path(__file__).parents[2] / "examples/encrypted.py"
-WORDS = [b"Ada", b"wrist", b"X-ray, ", b"says the", b"invoice for"]
+WORDS = [b"Ada", b"wrist", b"says the X-ray", b"invoice for"]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def carry_out(path: Path, functions: dict[str, Any], name: str, payload: str) ->
     finally:
         worker.close()
         service.close()
-    assert "FunctionError" not in answers[0], answers
+    assert "FunctionError" not in answers[0], answers[0]["Payload"]
     return str(answers[0]["Payload"])
 
 
@@ -94,7 +94,7 @@ def test_without_encryption_it_could_be_read(load: Callable[[str], ModuleType], 
     payload = json.dumps({"name": "Ada", "complaint": "a broken wrist"})
     assert json.loads(carry_out(tmp_path / "store.db", functions, "admit", payload))["invoice"] == "invoice for Ada"
     data = stored(tmp_path)
-    assert all(word in data for word in WORDS)
+    assert [word for word in WORDS if word not in data] == []
 
 
 def test_keys_are_changed(load: Callable[[str], ModuleType]) -> None:
