@@ -94,10 +94,12 @@ class AsyncRun(Run):
             raise factory_replaced(protocol)
         try:
             request = protocol.send(None)
+            answer: Any
             while True:
                 try:
                     if type(request) is Flush:
-                        answer = await self._flush(request)
+                        await self._flush(request)
+                        answer = None
                     elif type(request) is Body:
                         answer = await self._call(request)
                     else:
