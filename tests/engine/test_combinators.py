@@ -529,7 +529,7 @@ def test_both_worlds_record_the_same() -> None:
     assert identities(a) == identities(b)
 
 
-# ---- crashes -----------------------------------------------------------------------------------------------------------
+# ---- crashes ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("failure", [Killed, OSError])
