@@ -3,6 +3,7 @@
     export HOSPITAL_KEYS=$(python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())")
     durably dev examples/encrypted.py
     durably invoke admit "$(python examples/encrypted.py '{"name": "Ada", "complaint": "a broken wrist"}')"
+    python examples/encrypted.py '"gAAAAA..."'    reads the result
 
 Needs `cryptography`. To change the key, put the new one in front: `HOSPITAL_KEYS=NEW,OLD`. The first one encrypts, all
 of them decrypt, so what was recorded with the old one can still be read.
@@ -95,4 +96,8 @@ def admit(patient: Patient, ctx: DurableContext) -> Stay:
 if __name__ == "__main__":
     import msgspec
 
-    print(admit.input_codec.encode(msgspec.json.decode(sys.argv[1], type=Patient)))
+    given = sys.argv[1]
+    if given.startswith('"'):  # what `durably invoke` printed
+        print(admit.output_codec.decode(given))
+    else:
+        print(admit.input_codec.encode(msgspec.json.decode(given, type=Patient)))

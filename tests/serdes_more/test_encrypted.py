@@ -118,10 +118,16 @@ def test_a_record_that_was_tampered_with_is_refused(load: Callable[[str], Module
             example.admit.input_codec.decode(text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :])
 
 
-def test_it_writes_inputs(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], ModuleType]) -> None:
+def test_it_writes_inputs_and_reads_results(load: Callable[[str], ModuleType]) -> None:
     example = load(Fernet.generate_key().decode())
-    command = [sys.executable, str(EXAMPLE), '{"name": "Ada", "complaint": "a broken wrist"}']
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "Ada" not in done.stdout
-    json.loads(done.stdout)
-    assert example.admit.input_codec.decode(done.stdout.strip()) == example.Patient("Ada", "a broken wrist")
+
+    def printed(argument: str) -> str:
+        command = [sys.executable, str(EXAMPLE), argument]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    text = printed('{"name": "Ada", "complaint": "a broken wrist"}')
+    assert "Ada" not in text
+    patient = example.admit.input_codec.decode(text)
+    assert patient == example.Patient("Ada", "a broken wrist")
+    stay = example.Stay(patient, [], "invoice")
+    assert printed(example.admit.output_codec.encode(stay)) == str(stay)
