@@ -6,7 +6,7 @@ carries the new state as its payload, and the service gives it back as the step'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import (
@@ -20,6 +20,7 @@ from durably.exceptions import (
 from durably.waits import decide_wait
 from durably.wire.limits import MAX_PAYLOAD
 from durably.wire.payloads import utf8_size
+from durably.wire.shapes import Operation
 
 from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .clock import now_ms
@@ -63,7 +64,8 @@ def wait_for_condition(
             continue
         details = {} if record is None else op.details(record)
         attempt = int(details.get("Attempt") or 0) + 1
-        started_ms = now_ms() if record is None else record["StartTimestamp"]
+        began_ms = now_ms()
+        waited_ms = 0 if record is None else _waited_ms(record, details, began_ms)
         if record is None or record["Status"] == "READY":
             op.post("START")
         try:
@@ -78,7 +80,7 @@ def wait_for_condition(
                 )
             decision = decide_wait(config.wait_strategy, state, attempt)
             if decision.should_continue:
-                _check_timeout(op, config, started_ms, decision.delay_seconds)
+                _check_timeout(op, config, waited_ms + now_ms() - began_ms, decision.delay_seconds)
         except ExecutionError as error:  # says itself that the execution is to fail
             run.end(Verdict(error=error_object(error)))
             raise
@@ -104,8 +106,16 @@ def wait_for_condition(
             raise run.suspend()  # the answer did not say when: the next invocation's state will
 
 
-def _check_timeout(op: Op, config: WaitForConditionConfig[Any], started_ms: int, delay: int) -> None:
+def _waited_ms(record: Operation, details: Mapping[str, Any], now: int) -> int:
+    """From the first check to this one, by the service's clock as far as it says."""
+    if not details.get("Attempt"):
+        return 0
+    due_ms: int = details.get("NextAttemptTimestamp") or now  # an interrupted check does not know it any more
+    return max(0, due_ms - record["StartTimestamp"])
+
+
+def _check_timeout(op: Op, config: WaitForConditionConfig[Any], waited_ms: int, delay: int) -> None:
     """Give up now if the next check would come too late."""
     timeout = config.timeout_seconds
-    if timeout is not None and now_ms() + delay * 1000 > started_ms + timeout * 1000:
+    if timeout is not None and waited_ms + delay * 1000 > timeout * 1000:
         raise TimeoutError(f"{op.describe()}: the condition was not met within {timeout:g} s")
