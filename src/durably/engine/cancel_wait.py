@@ -10,7 +10,6 @@ from typing import Any
 
 from durably.exceptions import ValidationError
 
-from .clock import now_ms
 from .operation import Op, describe, is_terminal
 from .requests import Body, Flush
 from .run import Protocol, Run
@@ -38,9 +37,6 @@ def cancel_wait(run: Run, scope: Scope, op_id: str, begun: Callable[[], Any] | N
         raise ValidationError(f"only a wait can be cancelled at the service; operation {op_id} is {what}")
     if is_terminal(record):
         return record["Status"] == "CANCELLED"
-    due = record.get("WaitDetails", {}).get("ScheduledEndTimestamp")
-    if due is not None and due <= now_ms():
-        return False  # it is over; the service refuses to cancel what has ended
     op = Op(run, scope, op_id, "WAIT", record.get("SubType") or "Wait", record.get("Name"), record.get("ParentId"))
     yield op.put("CANCEL")
     return True
