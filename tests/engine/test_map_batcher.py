@@ -104,8 +104,12 @@ def test_batches_are_cut_by_size(flavour: Flavour) -> None:
 
     world = flavour.run(handler)
     assert world.value == ["aaaa", "bbbb", "cccc", "d" * 50, "e"]
-    results = [view["ContextDetails"]["Result"] for view in world.operations.values() if view.get("ParentId") == MAP]
-    assert [text.count('"index"') for text in results] == [2, 1, 1, 1]
+    sizes = {
+        view["Name"]: view["ContextDetails"]["Result"].count('"index"')
+        for view in world.operations.values()
+        if view.get("ParentId") == MAP
+    }
+    assert sizes == {"map-batch-0": 2, "map-batch-1": 1, "map-batch-2": 1, "map-batch-3": 1}
 
 
 def test_results_of_a_batch_are_typed() -> None:
