@@ -112,8 +112,8 @@ def batched(story: Story, ctx: Any) -> Any:
             raise ValueError("three")
         return found
 
-    batcher = ItemBatcher(max_items_per_batch=2)
-    return shape((yield ctx.map([1, 2, 3, 4, 5], story.flavour(one), config=story.config(item_batcher=batcher))))
+    config = story.config(item_batcher=ItemBatcher(max_items_per_batch=2), completion_config=ALL)
+    return shape((yield ctx.map([1, 2, 3, 4, 5], story.flavour(one), config=config)))
 
 
 STORIES = {one.__name__: one for one in [steps_and_waits, failing, early, large, nested, batched]}
