@@ -4,9 +4,6 @@ Nothing is unwound while an invocation may go on: what must wait awaits a future
 invocation ends when no step runs, no call is in flight and every task of the handler waits for the service or for
 another such task. Then the verdict is out, and the tasks are cancelled, outermost first; what they do with that
 cannot change the verdict (laws R6 and R7).
-
-While the handler has spawned no tasks a completion resumes its only task directly, and a recorded one does not
-even touch the loop; with tasks, :mod:`durably.engine.delivery` keeps the order.
 """
 
 from __future__ import annotations
@@ -25,9 +22,10 @@ from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 from .alarm import Alarm, due_of
 from .async_body import awaited, run_body
 from .async_group import AsyncGroup
+from .cancellation import not_cancelled
 from .clock import monotonic
 from .delivery import Delivery, unsettled
-from .operation import describe, is_terminal
+from .operation import is_terminal
 from .pages import gather_pages
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
 from .run import Protocol, Run, state_of
@@ -423,7 +421,7 @@ class AsyncRun(Run):
     async def _await_cancellation(self, turn: Turn) -> None:
         future = ParkFuture(loop=self.loop)
         limit = turn.cancelled_after_ms or 0
-        timer = self.loop.call_later(2 * limit / 1000 + 1, self._not_cancelled, turn, future)
+        timer = self.loop.call_later(2 * limit / 1000 + 1, not_cancelled, self, turn.op_id, future)
         self._steps += 1  # the code that cancels may be a timer of the program's own: the invocation stays
         try:
             await future
@@ -431,16 +429,6 @@ class AsyncRun(Run):
             timer.cancel()
             self._steps -= 1
             self._check_soon()
-
-    def _not_cancelled(self, turn: Turn, future: ParkFuture) -> None:
-        record = self.ops[turn.op_id]
-        error = self.fail_non_deterministic(
-            f"an earlier run cancelled {describe(record['Type'], record.get('SubType'), record.get('Name'))} itself "
-            "(a timeout, a failing task group); this run awaits it and does not cancel it",
-            turn.op_id,
-        )
-        if not future.done():
-            future.set_exception(error)
 
     # ---- the handler -------------------------------------------------------------------------------------------------
 

@@ -7,18 +7,19 @@ the program to take the same decision again instead of handing it a result it ne
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from durably.exceptions import DurableOperationError, operation_error
 from durably.wire.shapes import ErrorObject, Operation
 
+from .operation import describe
 from .requests import Turn
 
 if TYPE_CHECKING:
     from .operation import Op
-    from .run import Protocol
+    from .run import Protocol, Run
 
-__all__ = ["CANCELLED_TYPES", "cancelled_error", "is_cancellation", "raise_recorded"]
+__all__ = ["CANCELLED_TYPES", "cancelled_error", "is_cancellation", "not_cancelled", "raise_recorded"]
 
 CANCELLED_TYPES: Final = frozenset({"asyncio.CancelledError", "asyncio.exceptions.CancelledError"})
 
@@ -31,6 +32,18 @@ def is_cancellation(error: BaseException) -> bool:
 
 def cancelled_error(what: str) -> ErrorObject:
     return {"ErrorType": "asyncio.CancelledError", "ErrorMessage": f"{what} was cancelled by the code that awaited it"}
+
+
+def not_cancelled(run: Run, op_id: str, future: Any) -> None:
+    """The program was to cancel an operation as it did in an earlier run, and has not: fail, and wake who waits."""
+    record = run.ops[op_id]
+    error = run.fail_non_deterministic(
+        f"an earlier run cancelled {describe(record['Type'], record.get('SubType'), record.get('Name'))} itself "
+        "(a timeout, a failing task group); this run awaits it and does not cancel it",
+        op_id,
+    )
+    if not future.done():
+        future.set_exception(error)
 
 
 def raise_recorded(op: Op, record: Operation, cls: type[DurableOperationError]) -> Protocol:

@@ -8,7 +8,7 @@ type      START                                               completion
 ========  ==================================================  ==========================================
 STEP      new, or READY; STARTED: again, nothing changes      SUCCEED FAIL RETRY from new, STARTED, READY
 CONTEXT   new; STARTED: again, nothing changes                SUCCEED FAIL from new, STARTED
-WAIT      new                                                 CANCEL from STARTED
+WAIT      new                                                 CANCEL from STARTED; of one that has ended: nothing
 CALLBACK  new                                                 by the callback API and timers only
 CHAINED_  new                                                 by the end of its target only
 INVOKE
@@ -55,6 +55,8 @@ def apply_update(stage: Stage, update: Update, op_id: str, kind: str, action: st
                     "an operation keeps its identity"
                 )
         if view["Status"] in _TERMINAL:
+            if kind == "WAIT" and action == "CANCEL":
+                return  # it ended while the cancellation was on its way: there is nothing left to cancel
             invalid(f"operation {op_id} has ended ({view['Status']}) and cannot {action}")
         parent = view.get("ParentId")
     if parent is not None:
