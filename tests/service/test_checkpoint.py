@@ -262,6 +262,15 @@ def test_cancel_a_wait(world: World) -> None:
     assert world.next_run().event["UpdatedOperationIds"] == ["v"]
 
 
+def test_a_wait_that_has_ended_may_be_cancelled_without_effect(world: World) -> None:
+    run = world.start()
+    run.checkpoint(wait("w"))
+    world.advance(60)
+    answer = run.checkpoint({"Id": "w", "Type": "WAIT", "Action": "CANCEL"})
+    assert op(answer, "w")["Status"] == "SUCCEEDED"
+    assert "WaitCancelled" not in world.kinds(run.arn)
+
+
 @pytest.mark.parametrize(
     "updates",
     [
