@@ -321,7 +321,9 @@ def test_ctrl_c_detaches_from_a_followed_execution(launch: Callable[..., Dev], a
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "durably.cli.main", "invoke", "approve", '"x"', "--name", "watched"]
     environment = {**os.environ, "AWS_ENDPOINT_URL_LAMBDA": dev.url, "COLUMNS": "160", "PYTHONUTF8": "1"}
-    with subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=environment) as process:
+    # A test run in the background of a shell has SIGINT ignored, and would hand that down.
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=environment, **heeding) as process:
         os.close(slave)
         seen = ""
         while "waiting for callback question" not in seen:
