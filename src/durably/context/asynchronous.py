@@ -80,9 +80,13 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
 
     async def _drive(self, protocol: Protocol, op: Op) -> Any:
         try:
-            return await self.run.drive(protocol)
+            result = await self.run.drive(protocol)
+            op.note_end()
+            return result
+        except Exception:
+            op.note_end()
+            raise
         finally:
-            op.scope.last = op.id
             if op.scope.replaying:
                 op.end()
 

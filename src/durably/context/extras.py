@@ -9,7 +9,7 @@ from durably.checkpointing import CheckpointMode
 from durably.engine.invoke import invoke
 from durably.engine.requests import Flush
 from durably.engine.scope import CURRENT, Scope
-from durably.exceptions import ValidationError
+from durably.exceptions import ContextMisuseError, ValidationError
 from durably.replay_safe import random_from_operation, timestamp_from_execution, uuid_from_operation
 from durably.wire.ids import ExecutionArn, execution_operation_id
 
@@ -40,10 +40,7 @@ class ExtraOperations(ContextBase):
         It is the same on every replay, costs no checkpoint, and moves on with the operations. Take the time in a step
         if it has to be exact.
         """
-        scope = self._check_use()
-        record = None if scope.last is None else self.run.ops.get(scope.last)
-        ended = None if record is None else record.get("EndTimestamp")
-        return timestamp_from_execution(max(self._start_ms(), ended or 0))
+        return timestamp_from_execution(max(self._start_ms(), self._check_use().time_ms))
 
     def uuid(self) -> UUID:
         """A UUID (version 4 by its bits) that is the same on every replay and differs from call to call."""
@@ -67,11 +64,11 @@ class ExtraOperations(ContextBase):
     # ---- checkpoints ----------------------------------------------------------------------------------------
 
     def _flush(self) -> Any:
-        self._check_use()
+        branch = self._check_use().branch
 
         def protocol() -> Protocol:
             if self.run.outbox.acknowledged < self.run.outbox.last:
-                yield Flush(self.run.outbox.last, "", None, completion=False)
+                yield Flush(self.run.outbox.last, "", None if branch is None else branch.strand, completion=False)
 
         return self.run.drive(protocol())
 
@@ -95,6 +92,8 @@ class _BatchBase:
         self._before: CheckpointMode | None = None
 
     def _enter(self) -> None:
+        if self._scope is not None:
+            raise ContextMisuseError("a batch can be entered once; call ctx.batch() for each block")
         self._scope = self._context._check_use()
         self._before, self._scope.mode = self._scope.mode, CheckpointMode.BATCHED
 

@@ -82,9 +82,13 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
 
     def _drive(self, protocol: Protocol, op: Op) -> Any:
         try:
-            return self.run.drive(protocol)
+            result = self.run.drive(protocol)
+            op.note_end()
+            return result
+        except Exception:
+            op.note_end()
+            raise
         finally:
-            op.scope.last = op.id
             if op.scope.replaying:
                 op.end()
 

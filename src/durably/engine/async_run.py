@@ -4,34 +4,31 @@ Nothing is unwound while an invocation may go on: what must wait awaits a future
 invocation ends when no step runs, no call is in flight and every task of the handler waits for the service or for
 another such task. Then the verdict is out, and the tasks are cancelled, outermost first; what they do with that
 cannot change the verdict (laws R6 and R7).
+
+While the handler has spawned no tasks a completion resumes its only task directly, and a recorded one does not
+even touch the loop; with tasks, :mod:`durably.engine.delivery` keeps the order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from contextvars import copy_context
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import ExecutionError
-from durably.wire.api_errors import ApiError
-from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
+from durably.wire.shapes import Operation
 
-from .alarm import Alarm, due_of
 from .async_body import awaited, run_body
 from .async_group import AsyncGroup
+from .async_writer import AsyncWriter
 from .cancellation import not_cancelled
-from .clock import monotonic
-from .delivery import Delivery, unsettled
-from .operation import is_terminal
-from .pages import gather_pages
-from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
-from .run import Protocol, Run, state_of
+from .delivery import unsettled
+from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Pause, Request, Turn
+from .run import Protocol
 from .scope import CURRENT
 from .suspension import SuspendExecution, Verdict
 from .tasks import ParkFuture, factory_replaced, waits_inside
+from .time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -45,7 +42,7 @@ _CANCEL_PATIENCE = 5.0
 """Seconds a round for tasks that resist cancellation; never reached by tasks that do not."""
 
 
-class AsyncRun(Run):
+class AsyncRun(AsyncWriter):
     """A run whose operations are awaited. Lives on the loop it was created on."""
 
     is_async = True
@@ -53,36 +50,14 @@ class AsyncRun(Run):
     def __init__(
         self, arn: str, token: str, operations: list[Operation], transport: AsyncTransport, lambda_context: Any = None
     ) -> None:
-        super().__init__(arn, token, operations, lambda_context)
-        self.transport = transport
-        self._lead_soon = getattr(transport, "soon", None)
-        self.loop = asyncio.get_running_loop()
+        super().__init__(arn, token, operations, transport, lambda_context)
         self._factory = self.loop.get_task_factory()
-        self._outside = copy_context()
-        self._outside.run(CURRENT.set, None)
         self._root: asyncio.Task[Any] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self.spawning = 0  # tasks being created: an eager one runs before it is adopted
         self._suspect: asyncio.Task[Any] | None = None
         self._steps = 0
-        self._over: asyncio.Future[None] = self.loop.create_future()
-        # the writer
-        self._sender_due = False
-        self._newcomers = False
-        self._sending = False
-        self._quiet: asyncio.Future[None] | None = None
-        self._flushes: deque[tuple[int, Flush, ParkFuture]] = deque()
-        self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
-        self._alarm = Alarm(self.loop, self._outside, self._still_due, self._refresh)
-        self._delivery = Delivery(self.loop, self._soon, self._handed_out)
-        self._limit: asyncio.TimerHandle | None = None
-        self._terminating: asyncio.Task[None] | None = None
+        self._limit = TimeLimit(self)
         self._checking = False
         self.spawn_batch: Any = None
-
-    def _soon(self, callback: Callable[..., Any], *args: Any) -> None:
-        """call_soon outside of any scope: what the writer's client spawns is none of the handler's tasks."""
-        self.loop.call_soon(callback, *args, context=self._outside)
 
     # ---- the driver -----------------------------------------------------------------------------------------
 
@@ -90,6 +65,8 @@ class AsyncRun(Run):
         """Run ``protocol`` to its end; a recorded operation ends in the first step, without the loop."""
         if self.loop.get_task_factory() is not self._factory:
             raise factory_replaced(protocol)
+        if self.stopping:
+            await self._limit.never()
         try:
             request = protocol.send(None)
             answer: Any
@@ -110,6 +87,8 @@ class AsyncRun(Run):
             return stop.value
 
     async def _perform(self, request: Request) -> Any:
+        if type(request) is Pause:
+            return await asyncio.sleep(0)
         if type(request) is Turn:
             return await self._turn(request)
         if type(request) is NextOutcome:
@@ -146,140 +125,6 @@ class AsyncRun(Run):
                 self._steps -= 1
                 self._check_soon()
 
-    # ---- the checkpoint writer --------------------------------------------------------------------------------
-
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
-        self.refuse_if_ended(branch)
-        seq = self.outbox.add(update)
-        if not deferred:
-            self.urgent = seq
-        if self.must_send():
-            self._send_soon()
-        return seq
-
-    def _send_soon(self) -> None:
-        """Make the next call once what is ready to run has run: it may have more updates (natural batching)."""
-        if not self._sender_due and not self._sending:
-            self._sender_due = True
-            if self._lead_soon is None:
-                self._soon(self._lead)
-            else:
-                self._lead_soon(self._lead, self._outside)
-
-    def _lead(self) -> None:
-        self._sender_due = False
-        if self._newcomers:  # branches that begin in this turn of the loop, with updates of their own
-            self._newcomers = False
-            self._send_soon()
-            return
-        if self._sending or self.verdict is not None:
-            return
-        if not self.outbox.has_pending:
-            self._check_soon()
-            return
-        if self._delivery.has_arrivals:
-            return  # what follows from completions that came together travels together; the pump calls again
-        self._call_service(self.outbox.take())
-
-    def _call_service(self, batch: list[OperationUpdate]) -> None:
-        self._sending = True
-        assert self.token is not None
-
-        def reply(answer: CheckpointResponse | BaseException) -> None:
-            self._guarded(self._answered, batch, answer)
-
-        self._guarded(self.transport.checkpoint, self.arn, self.token, batch, reply)
-
-    def _guarded(self, handle: Callable[..., None], *args: Any) -> None:
-        """Call ``handle``; what a client does wrong ends the invocation, instead of leaving it waiting for ever."""
-        try:
-            handle(*args)
-        except Exception as error:
-            self._sent()
-            self.end(Verdict(raises=error))
-
-    def _answered(self, batch: list[OperationUpdate], answer: CheckpointResponse | BaseException) -> None:
-        if isinstance(answer, BaseException):
-            self._sent()
-            if isinstance(answer, ApiError):
-                self.api_failure(answer)
-            else:
-                self.end(Verdict(raises=answer))
-            return
-        state = state_of(answer)
-        marker = state.get("NextMarker")
-        if not marker:
-            self._merge(batch, answer, state["Operations"])
-            return
-        token = answer.get("CheckpointToken") or self.token or ""
-        done = partial(self._guarded, self._paged, batch, answer)
-        gather_pages(self.transport, self.arn, token, marker, list(state["Operations"]), done)
-
-    def _sent(self) -> None:
-        self._sending = False
-        if self._quiet is not None and not self._quiet.done():
-            self._quiet.set_result(None)
-
-    def _paged(
-        self, batch: list[OperationUpdate], answer: CheckpointResponse, found: list[Operation] | BaseException
-    ) -> None:
-        if isinstance(found, BaseException):
-            self._answered(batch, found)
-        else:
-            self._merge(batch, answer, found)
-
-    def _merge(self, batch: list[OperationUpdate], answer: CheckpointResponse, operations: list[Operation]) -> None:
-        """Take an answer in, and wake what waited for it, in the order of the answer."""
-        self._sent()
-        if self.verdict is not None:
-            return
-        self.absorb(answer, batch, operations)
-        if self.verdict is not None:
-            return
-        woken: list[ParkFuture] = []
-        flushed: dict[str, tuple[Flush, ParkFuture]] = {}
-        while self._flushes and self._flushes[0][0] <= self.outbox.acknowledged:
-            _, flush, future = self._flushes.popleft()
-            if flush.completion:
-                flushed[flush.op_id] = (flush, future)
-            elif not future.done():
-                future.set_result(None)  # a START: not a completion, so not part of the order
-        for operation in operations:
-            op_id = operation["Id"]
-            if op_id in flushed:
-                self._delivery.delivered.add(op_id)
-                woken.append(flushed.pop(op_id)[1])
-            for status, future in self._parks.pop(op_id, ()):
-                if operation["Status"] == status:
-                    self._parks.setdefault(op_id, []).append((status, future))
-                    continue
-                if is_terminal(operation):
-                    self._delivery.delivered.add(op_id)
-                woken.append(future)
-        for op_id, (_, future) in flushed.items():
-            self._delivery.delivered.add(op_id)
-            woken.append(future)
-        if self._tasks:
-            self._delivery.arrive(woken)
-        else:
-            for future in woken:
-                if not future.done():
-                    future.set_result(None)
-        if self.must_send():
-            self._send_soon()
-        else:
-            self._check_soon()
-        self._alarm.arm()
-
-    async def _flush(self, flush: Flush) -> None:
-        self.refuse_if_ended()
-        if self.outbox.acknowledged >= flush.seq:
-            return
-        future = ParkFuture(loop=self.loop)
-        future.strand = flush.strand
-        self._flushes.append((flush.seq, flush, future))
-        await future
-
     def refusal(self) -> BaseException:
         # Tasks are being cancelled, and this one goes on with operations: it is cancelled again.
         return asyncio.CancelledError("the invocation has ended; nothing more is recorded in it")
@@ -297,14 +142,6 @@ class AsyncRun(Run):
         self._check_soon()
         await future
 
-    def _still_due(self, op_id: str, due_ms: int) -> bool:
-        record = self.ops.get(op_id)
-        return op_id in self._parks and record is not None and due_of(record) == due_ms
-
-    def _refresh(self) -> None:
-        if self.verdict is None and not self._sending:
-            self._call_service(self.outbox.take())  # any answer brings what has changed
-
     def adopt(self, task: asyncio.Task[Any], branch: Branch | None = None) -> None:
         """``task`` was spawned by this run's code, in ``branch``."""
         if not self.recording or (branch is not None and branch.is_over):
@@ -312,6 +149,8 @@ class AsyncRun(Run):
         if branch is not None:
             if branch.tasks is None:
                 branch.tasks = set()
+            if branch.strand is not None:
+                branch.strand.concurrent = True
             branch.tasks.add(task)
             task.add_done_callback(branch.tasks.discard)
         self._delivery.rank(self.ops.values())
@@ -363,7 +202,7 @@ class AsyncRun(Run):
         if self._delivery.has_turns:
             self._delivery.release_turn()
         else:
-            self.end(Verdict(pending=True))
+            self.suspend()
 
     def _moves(self, task: asyncio.Task[Any]) -> bool:
         """Whether ``task`` may still move by itself. If so, look again when it has."""
@@ -381,16 +220,7 @@ class AsyncRun(Run):
 
     def limit(self, remaining_ms: int) -> None:
         super().limit(remaining_ms)
-        assert self.stop_at is not None
-        delay = self.stop_at - monotonic()
-        self._limit = self.loop.call_later(delay, self._out_of_time, context=self._outside)
-
-    def _out_of_time(self) -> None:
-        async def terminate() -> None:
-            await self.flush_rest()
-            self.end(self.timeout_near())
-
-        self._terminating = self.loop.create_task(terminate())
+        self._limit.set()
 
     def end(self, verdict: Verdict) -> None:
         super().end(verdict)
@@ -407,10 +237,13 @@ class AsyncRun(Run):
         self._delivery.delivered.add(op_id)
         return False
 
-    def _handed_out(self) -> None:
-        if self.must_send():
-            self._send_soon()
-        self._check_soon()
+    def may_defer(self, op_id: str, branch: Branch | None) -> bool:
+        # With tasks, the order in which completions are seen must be that of the record, so they are seen through it.
+        strand = None if branch is None else branch.strand
+        if self._tasks and (strand is None or strand.concurrent):
+            return False
+        self._delivery.delivered.add(op_id)
+        return True
 
     async def _turn(self, turn: Turn) -> None:
         if turn.cancelled_after_ms is not None:
@@ -453,18 +286,6 @@ class AsyncRun(Run):
             raise ExecutionError("the handler was cancelled by its own code: a CancelledError escaped from it")
         return root.result()
 
-    async def flush_rest(self) -> None:
-        """Send what nobody has waited for; the handler has returned."""
-        while self.verdict is None and self.outbox.acknowledged < self.outbox.last:
-            future = ParkFuture(loop=self.loop)
-            self._flushes.append((self.outbox.last, Flush(self.outbox.last, "", None, completion=False), future))
-            self._send_soon()
-            try:
-                await asyncio.wait((future, self._over), return_when=asyncio.FIRST_COMPLETED)
-            except BaseException as error:
-                self.end(Verdict(raises=error))
-                raise
-
     async def _stop(self) -> None:
         """Cancel what is alive, outermost first, so that each sees its own cancellation and not its children's."""
         self.returned = True
@@ -479,8 +300,7 @@ class AsyncRun(Run):
                 task.cancel()
             await self._reaction(left)
         self._alarm.cancel()
-        if self._limit is not None:
-            self._limit.cancel()
+        self._limit.cancel()
         if self._sending and self.verdict is not None:
             self._quiet = self.loop.create_future()
             await self._quiet  # nothing of an ended invocation is alive, its last call included

@@ -28,14 +28,16 @@ class Branch:
         over: it may not record anything more.
         parked: (operation id, status, due) of each thing it waits for, when it has been unwound to wait.
         tasks: those that its code has spawned.
+        concurrent: of an isolated branch: its code, or that of a branch inside, has spawned tasks.
     """
 
-    __slots__ = ("over", "parent", "parked", "strand", "tasks")
+    __slots__ = ("concurrent", "over", "parent", "parked", "strand", "tasks")
 
     def __init__(self, parent: Branch | None, *, isolated: bool = False) -> None:
         self.parent = parent
         self.strand: Branch | None = self if isolated else (parent.strand if parent is not None else None)
         self.over = False
+        self.concurrent = False
         self.parked: list[tuple[str, str | None, int | None]] | None = None
         self.tasks: set[asyncio.Task[Any]] | None = None
 

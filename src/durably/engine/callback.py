@@ -43,6 +43,7 @@ def callback_result(op: Op, codec: Codec | None) -> Protocol:
     Raises CallbackExternalError (the other side reported a failure, or the callback was cancelled or stopped)
     or CallbackTimeoutError (no answer, or no heartbeat, in time).
     """
+    op.asked = True
     record = op.record()
     waited = False
     while record is None or not is_terminal(record):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Function", "invoke_async", "invoke_sync"]
 
+_LONGEST_MS = 400 * 86_400_000
+
 
 class Function(Protocol):
     """What is invoked: the user's handler and how its input and result are read and written."""
@@ -131,13 +133,22 @@ def _enter(function: Function, run: Run) -> tuple[Any, Scope]:
     run.logger = function.logger
     run.function = function
     run.checkpoints = function.checkpoints
-    remaining = getattr(run.lambda_context, "get_remaining_time_in_millis", None)
-    if remaining is not None and isinstance(left := remaining(), int):
-        run.limit(max(1, left))
+    remaining_ms = _remaining_ms(run.lambda_context)
+    if remaining_ms is not None:
+        run.limit(remaining_ms)
     context = function.make_context(run)
     scope = Scope(run, context, None, "the handler", replaying=len(run.ops) > 1)
     context.scope = scope
     return context, scope
+
+
+def _remaining_ms(lambda_context: Any) -> int | None:
+    """What is left of the invocation; None where that is not known, or told by a stand-in that knows nothing."""
+    ask = getattr(lambda_context, "get_remaining_time_in_millis", None)
+    left = ask() if callable(ask) else None
+    if isinstance(left, bool) or not isinstance(left, (int, float)) or not 1 <= left <= _LONGEST_MS:
+        return None
+    return int(left)
 
 
 def _output(function: Function, result: Any) -> InvocationOutput:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from durably.checkpointing import CheckpointMode
 from durably.wire.names import TERMINAL_STATUSES
 from durably.wire.shapes import ErrorObject, Operation, OperationActionName, OperationTypeName, OperationUpdate
 
-from .requests import Flush
+from .requests import Flush, Pause
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def is_terminal(record: Operation) -> bool:
 class Op:
     """The identity of one call. ``parent_id`` is the nearest context that has a record."""
 
-    __slots__ = ("created", "id", "name", "parent_id", "resumed", "run", "scope", "sub_type", "type")
+    __slots__ = ("asked", "created", "id", "name", "parent_id", "resumed", "run", "scope", "sub_type", "type")
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Op:
         self.parent_id = parent_id
         self.resumed = False
         self.created = False
+        self.asked = op_type != "CALLBACK"
 
     def within(self, scope: Scope) -> Op:
         """The same operation, waited for by other code than made it."""
@@ -62,7 +63,7 @@ class Op:
         record = self.run.ops.get(self.id)
         scope = self.scope
         if record is None:
-            self.run.admit()
+            self.run.admit(scope.branch)
             scope.replaying = False
             self.run.went_on = True
             return None
@@ -73,13 +74,29 @@ class Op:
             or record.get("ParentId") != self.parent_id
         ):
             raise self.run.non_determinism(self, record)
-        if scope.replaying and record["Status"] not in TERMINAL_STATUSES:
+        if record["Status"] not in TERMINAL_STATUSES:
+            if self.type == "STEP":
+                self.run.admit(scope.branch)
+            if not scope.replaying:
+                return record
             if self.type == "STEP":
                 scope.replaying = False
                 self.run.went_on = True
             else:
                 self.resumed = True
         return record
+
+    def note_end(self) -> None:
+        """The call is over: so late is it now in the program (see ContextBase.now).
+
+        Where a step's result may be used before it is recorded nobody knows yet when that will have been.
+        """
+        record = self.run.ops.get(self.id)
+        if record is None or not self.asked or (self.type == "STEP" and self.mode is not CheckpointMode.EAGER):
+            return
+        ended = record.get("EndTimestamp")
+        if ended is not None and ended > self.scope.time_ms:
+            self.scope.time_ms = ended
 
     def end(self) -> None:
         """The call is over; called only while the scope is replaying."""
@@ -125,6 +142,14 @@ class Op:
         """Queue an update that nobody waits for; ``deferred``: until there are many."""
         self.run.send(self.update(action, **members), self.scope.branch, awaited=False, deferred=deferred)
 
+    def defer(self, action: OperationActionName, mode: CheckpointMode, **members: Any) -> Generator[Any, Any, None]:
+        """Queue an update that the program does not wait for, unless as many as are to be collected have been."""
+        self.post(action, deferred=mode is CheckpointMode.BATCHED, **members)
+        if self.run.collected_enough():
+            yield self._flush(self.run.outbox.last, completion=False)
+        elif mode is CheckpointMode.OPTIMISTIC:
+            yield Pause()
+
     @property
     def mode(self) -> CheckpointMode:
         """How the result of this operation is to be recorded."""
@@ -132,8 +157,11 @@ class Op:
 
     def put(self, action: OperationActionName, *, completion: bool = False, **members: Any) -> Flush:
         """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5)."""
+        seq = self.run.send(self.update(action, **members), self.scope.branch, awaited=True)
+        return self._flush(seq, completion=completion)
+
+    def _flush(self, seq: int, *, completion: bool) -> Flush:
         branch = self.scope.branch
-        seq = self.run.send(self.update(action, **members), branch, awaited=True)
         return Flush(seq, self.id, None if branch is None else branch.strand, completion=completion)
 
     @property

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Final
 
 from durably.wire.limits import MAX_CHECKPOINT_BYTES, MAX_UPDATES_PER_CHECKPOINT
+from durably.wire.payloads import utf8_size
 from durably.wire.shapes import OperationUpdate
 
 __all__ = ["Outbox"]
@@ -42,12 +43,12 @@ class Outbox:
         self.acknowledged = 0
         self.last = 0
         self.pending_bytes = 0
-        """Characters of the payloads that wait; near enough to say when there are many."""
+        """Of the payloads that wait."""
 
     def add(self, update: OperationUpdate) -> int:
         """Queue ``update``; returns its number, acknowledged once ``acknowledged`` has reached it."""
         self._pending.append(update)
-        self.pending_bytes += len(update.get("Payload") or "")
+        self.pending_bytes += utf8_size(update.get("Payload") or "")
         self.last += 1
         return self.last
 
@@ -84,7 +85,7 @@ class Outbox:
                 break
             seen[update["Id"]] = update["Action"]
             batch.append(pending.popleft())
-            self.pending_bytes -= len(update.get("Payload") or "")
+            self.pending_bytes -= utf8_size(update.get("Payload") or "")
         self._in_flight = len(batch)
         return batch
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .group import MakeBranch
     from .operation import Op
 
-__all__ = ["Body", "Flush", "NextOutcome", "OpenGroup", "Park", "Request", "Turn"]
+__all__ = ["Body", "Flush", "NextOutcome", "OpenGroup", "Park", "Pause", "Request", "Turn"]
 
 
 class Flush:
@@ -63,6 +63,12 @@ class Turn:
         self.cancelled_after_ms = cancelled_after_ms
 
 
+class Pause:
+    """Go on when the writer has had the opportunity to send, without waiting for an answer."""
+
+    __slots__ = ()
+
+
 class Body:
     """Run the user's ``func(*args)`` in ``scope`` and answer what it returns, or raise what it raises.
 
@@ -107,4 +113,4 @@ class NextOutcome:
         self.group = group
 
 
-Request = Flush | Park | Turn | Body | OpenGroup | NextOutcome
+Request = Flush | Park | Pause | Turn | Body | OpenGroup | NextOutcome

@@ -69,6 +69,8 @@ class Run:
         self.checkpoints = CheckpointConfig()
         self.function: Any = None
         self.stop_at: float | None = None
+        self.stopping = False
+        """The function's timeout is near; see :meth:`limit`."""
         self.urgent = 0
         """Number of the last update that is not deferred."""
         self.execution: Operation | None = next((o for o in operations if o["Type"] == "EXECUTION"), None)
@@ -125,6 +127,10 @@ class Run:
         self.end(Verdict(error=error_object(error)))
         return error
 
+    def may_defer(self, op_id: str, branch: Branch | None) -> bool:
+        """Whether the program may see a completion before it is recorded; if so, it counts as seen."""
+        return True
+
     def must_send(self) -> bool:
         """Whether something waits in the outbox that is not, or no longer, to be collected."""
         return self.urgent > self.outbox.acknowledged or self.collected_enough()
@@ -133,8 +139,8 @@ class Run:
         config, outbox = self.checkpoints, self.outbox
         return outbox.pending >= config.max_updates or outbox.pending_bytes >= config.max_bytes
 
-    def admit(self) -> None:
-        """New work is about to begin. Raises when there is no time for it (see :meth:`limit`)."""
+    def admit(self, branch: Branch | None) -> None:
+        """New work is about to begin in ``branch``. Raises when there is no time for it (see :meth:`limit`)."""
 
     def limit(self, remaining_ms: int) -> None:
         """The invocation will be killed in ``remaining_ms``: shortly before, it stops by itself."""
@@ -156,8 +162,8 @@ class Run:
             self.outbox.discard()
 
     def suspend(self) -> SuspendExecution:
-        """End with PENDING; returns what to raise."""
-        self.end(Verdict(pending=True))
+        """End with PENDING, or to go on in another invocation at once if time is up; returns what to raise."""
+        self.end(self.timeout_near() if self.stopping else Verdict(pending=True))
         return SuspendExecution()
 
     @property

@@ -52,7 +52,6 @@ class Scope:
         "disorder",
         "drawn",
         "is_task",
-        "last",
         "mode",
         "owner",
         "prefix",
@@ -61,6 +60,7 @@ class Scope:
         "spawned",
         "started",
         "thread",
+        "time_ms",
         "where",
     )
 
@@ -86,7 +86,7 @@ class Scope:
         self.spawned = 0
         self.started: Any = None
         self.mode: CheckpointMode | None = None if like is None else like.mode
-        self.last: str | None = None
+        self.time_ms: int = 0 if like is None else like.time_ms
         self.drawn = 0
         self.disorder: str | None = None
         self.is_task = False

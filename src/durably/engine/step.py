@@ -113,10 +113,10 @@ def step(
             raise
         else:
             mode = op.mode
-            if mode is CheckpointMode.EAGER or at_most_once:
+            if mode is CheckpointMode.EAGER or at_most_once or not run.may_defer(op.id, op.scope.branch):
                 yield op.put("SUCCEED", completion=True, Payload=text)
             else:
-                op.post("SUCCEED", deferred=mode is CheckpointMode.BATCHED, Payload=text)
+                yield from op.defer("SUCCEED", mode, Payload=text)
             return value
 
 

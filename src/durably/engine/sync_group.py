@@ -159,16 +159,17 @@ class Crew:
                 if found is not None:
                     return found
                 strand = self._strands.get(key)
-                if strand is None or not any(group.can_move for group in strand.groups):
+                if strand is not None and any(group.can_move for group in strand.groups):
+                    timeout = _until_due(strand, waits)
+                    if timeout is None or timeout > 0:
+                        self._wait(strand, timeout, waits)
+                        continue
+                    strand.refreshes += 1
+                    patience = _REFRESH_PATIENCE_MS * 2 ** min(strand.refreshes - 1, 10)
+                    strand.not_before_ms = now_ms() + patience
+                elif not self.run.outbox.has_pending:  # everything is recorded before the program waits
                     parked = [wait for group in strand.groups for wait in group.waits()] if strand is not None else []
                     raise self.run.suspend_branch(branch, [*waits, *parked])
-                timeout = _until_due(strand, waits)
-                if timeout is None or timeout > 0:
-                    self._wait(strand, timeout, waits)
-                    continue
-                strand.refreshes += 1
-                patience = _REFRESH_PATIENCE_MS * 2 ** min(strand.refreshes - 1, 10)
-                strand.not_before_ms = now_ms() + patience
             self.run.refresh()
 
     def _wait(self, strand: _Strand, timeout: float | None, waits: Waits) -> None:

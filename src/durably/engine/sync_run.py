@@ -22,7 +22,7 @@ from durably.wire.limits import MAX_STATE_PAGE
 from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
 from .clock import monotonic
-from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Request, Turn
+from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Pause, Request, Turn
 from .run import Protocol, Run, state_of
 from .scope import CURRENT
 from .step import CALLERS
@@ -94,6 +94,8 @@ class SyncRun(Run):
                 "which cannot cancel it again",
                 request.op_id,
             )
+        if type(request) is Pause:
+            return None  # the helper sends
         if type(request) is OpenGroup:
             return self.open_group(request.branch, request.make)
         if type(request) is NextOutcome:
@@ -151,11 +153,15 @@ class SyncRun(Run):
             )
         return result
 
-    def admit(self) -> None:
-        if self.stop_at is not None and monotonic() >= self.stop_at and self.verdict is None:
-            self.flush_rest()
-            self.end(self.timeout_near())
-            raise self.refusal()
+    def admit(self, branch: Branch | None) -> None:
+        if self.stop_at is None or monotonic() < self.stop_at or self.verdict is not None:
+            return
+        self.stopping = True
+        strand = None if branch is None else branch.strand
+        self.flush_rest()
+        if self._crew is not None and self._crew.has_open(strand):
+            self._crew.stand_by(branch, lambda: None)  # what runs in other threads is let finish
+        raise self.suspend_branch(branch, [])
 
     # ---- the checkpoint writer ---------------------------------------------------------------------------------
 
@@ -165,7 +171,7 @@ class SyncRun(Run):
             seq = self.outbox.add(update)
             if not deferred:
                 self.urgent = seq
-            if not awaited and (not deferred or self.collected_enough()):
+            if not awaited and not deferred:
                 self._wake_helper()
         return seq
 

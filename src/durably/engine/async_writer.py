@@ -1,0 +1,225 @@
+"""The checkpoint writer on an event loop: what is sent when, and what an answer wakes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from durably.wire.api_errors import ApiError
+from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
+
+from .alarm import Alarm, due_of
+from .delivery import Delivery
+from .operation import is_terminal
+from .pages import gather_pages
+from .requests import Flush
+from .run import Run, state_of
+from .scope import CURRENT
+from .suspension import Verdict
+from .tasks import ParkFuture
+
+if TYPE_CHECKING:
+    from .branch import Branch
+    from .transport import AsyncTransport
+
+__all__ = ["AsyncWriter"]
+
+
+class AsyncWriter(Run):
+    """What an async run has of it. See :mod:`durably.engine.async_run`."""
+
+    def __init__(
+        self, arn: str, token: str, operations: list[Operation], transport: AsyncTransport, lambda_context: Any = None
+    ) -> None:
+        super().__init__(arn, token, operations, lambda_context)
+        self.transport = transport
+        self._lead_soon = getattr(transport, "soon", None)
+        self.loop = asyncio.get_running_loop()
+        self._outside = copy_context()
+        self._outside.run(CURRENT.set, None)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.spawning = 0  # tasks being created: an eager one runs before it is adopted
+        self._over: asyncio.Future[None] = self.loop.create_future()
+        self._sender_due = False
+        self._newcomers = False
+        self._sending = False
+        self._quiet: asyncio.Future[None] | None = None
+        self._flushes: deque[tuple[int, Flush, ParkFuture]] = deque()
+        self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
+        self._alarm = Alarm(self.loop, self._outside, self._still_due, self._refresh)
+        self._delivery = Delivery(self.loop, self._soon, self._handed_out)
+
+    def _check_soon(self) -> None:
+        """Look, soon, whether anything can still move."""
+        raise NotImplementedError
+
+    def _soon(self, callback: Callable[..., Any], *args: Any) -> None:
+        """call_soon outside of any scope: what the writer's client spawns is none of the handler's tasks."""
+        self.loop.call_soon(callback, *args, context=self._outside)
+
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+        self.refuse_if_ended(branch)
+        seq = self.outbox.add(update)
+        if not deferred:
+            self.urgent = seq
+        if self.must_send():
+            self._send_soon()
+        return seq
+
+    def _send_soon(self) -> None:
+        """Make the next call once what is ready to run has run: it may have more updates (natural batching)."""
+        if not self._sender_due and not self._sending:
+            self._sender_due = True
+            if self._lead_soon is None:
+                self._soon(self._lead)
+            else:
+                self._lead_soon(self._lead, self._outside)
+
+    def _lead(self) -> None:
+        self._sender_due = False
+        if self._newcomers:  # branches that begin in this turn of the loop, with updates of their own
+            self._newcomers = False
+            self._send_soon()
+            return
+        if self._sending or self.verdict is not None:
+            return
+        if not self.outbox.has_pending:
+            self._check_soon()
+            return
+        if self._delivery.has_arrivals:
+            return  # what follows from completions that came together travels together; the pump calls again
+        self._call_service(self.outbox.take())
+
+    def _call_service(self, batch: list[OperationUpdate]) -> None:
+        self._sending = True
+        assert self.token is not None
+
+        def reply(answer: CheckpointResponse | BaseException) -> None:
+            self._guarded(self._answered, batch, answer)
+
+        self._guarded(self.transport.checkpoint, self.arn, self.token, batch, reply)
+
+    def _guarded(self, handle: Callable[..., None], *args: Any) -> None:
+        """Call ``handle``; what a client does wrong ends the invocation, instead of leaving it waiting for ever."""
+        try:
+            handle(*args)
+        except Exception as error:
+            self._sent()
+            self.end(Verdict(raises=error))
+
+    def _answered(self, batch: list[OperationUpdate], answer: CheckpointResponse | BaseException) -> None:
+        if isinstance(answer, BaseException):
+            self._sent()
+            if isinstance(answer, ApiError):
+                self.api_failure(answer)
+            else:
+                self.end(Verdict(raises=answer))
+            return
+        state = state_of(answer)
+        marker = state.get("NextMarker")
+        if not marker:
+            self._merge(batch, answer, state["Operations"])
+            return
+        token = answer.get("CheckpointToken") or self.token or ""
+        done = partial(self._guarded, self._paged, batch, answer)
+        gather_pages(self.transport, self.arn, token, marker, list(state["Operations"]), done)
+
+    def _sent(self) -> None:
+        self._sending = False
+        if self._quiet is not None and not self._quiet.done():
+            self._quiet.set_result(None)
+
+    def _paged(
+        self, batch: list[OperationUpdate], answer: CheckpointResponse, found: list[Operation] | BaseException
+    ) -> None:
+        if isinstance(found, BaseException):
+            self._answered(batch, found)
+        else:
+            self._merge(batch, answer, found)
+
+    def _merge(self, batch: list[OperationUpdate], answer: CheckpointResponse, operations: list[Operation]) -> None:
+        """Take an answer in, and wake what waited for it, in the order of the answer."""
+        self._sent()
+        if self.verdict is not None:
+            return
+        self.absorb(answer, batch, operations)
+        if self.verdict is not None:
+            return
+        woken: list[ParkFuture] = []
+        flushed: dict[str, tuple[Flush, ParkFuture]] = {}
+        while self._flushes and self._flushes[0][0] <= self.outbox.acknowledged:
+            _, flush, future = self._flushes.popleft()
+            if flush.completion:
+                flushed[flush.op_id] = (flush, future)
+            elif not future.done():
+                future.set_result(None)  # a START: not a completion, so not part of the order
+        for operation in operations:
+            op_id = operation["Id"]
+            if op_id in flushed:
+                self._delivery.delivered.add(op_id)
+                woken.append(flushed.pop(op_id)[1])
+            for status, future in self._parks.pop(op_id, ()):
+                if operation["Status"] == status:
+                    self._parks.setdefault(op_id, []).append((status, future))
+                    continue
+                if is_terminal(operation):
+                    self._delivery.delivered.add(op_id)
+                woken.append(future)
+        for op_id, (_, future) in flushed.items():
+            self._delivery.delivered.add(op_id)
+            woken.append(future)
+        if self._tasks:
+            self._delivery.arrive(woken)
+        else:
+            for future in woken:
+                if not future.done():
+                    future.set_result(None)
+        if self.must_send():
+            self._send_soon()
+        else:
+            self._check_soon()
+        self._alarm.arm()
+
+    async def _flush(self, flush: Flush) -> None:
+        self.refuse_if_ended()
+        if self.outbox.acknowledged >= flush.seq:
+            return
+        future = ParkFuture(loop=self.loop)
+        future.strand = flush.strand
+        self._flushes.append((flush.seq, flush, future))
+        self._send_by(flush.seq)
+        await future
+
+    def _send_by(self, seq: int) -> None:
+        """Update ``seq`` is waited for: it is not collected any longer, nor is anything before it."""
+        self.urgent = max(self.urgent, seq)
+        self._send_soon()
+
+    async def flush_rest(self) -> None:
+        """Send what nobody has waited for; the handler has returned."""
+        while self.verdict is None and self.outbox.acknowledged < self.outbox.last:
+            future = ParkFuture(loop=self.loop)
+            self._flushes.append((self.outbox.last, Flush(self.outbox.last, "", None, completion=False), future))
+            self._send_by(self.outbox.last)
+            try:
+                await asyncio.wait((future, self._over), return_when=asyncio.FIRST_COMPLETED)
+            except BaseException as error:
+                self.end(Verdict(raises=error))
+                raise
+
+    def _still_due(self, op_id: str, due_ms: int) -> bool:
+        record = self.ops.get(op_id)
+        return op_id in self._parks and record is not None and due_of(record) == due_ms
+
+    def _refresh(self) -> None:
+        if self.verdict is None and not self._sending:
+            self._call_service(self.outbox.take())  # any answer brings what has changed
+
+    def _handed_out(self) -> None:
+        if self.must_send():
+            self._send_soon()
+        self._check_soon()
