@@ -40,6 +40,16 @@ def test_durably_alone_does_not_load_openssl() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_contexts_do_not_load_what_only_values_need() -> None:
+    program = (
+        "import sys\n"
+        "from durably import AsyncDurableContext, DurableContext, durable_execution, durable_step\n"
+        "print(sorted({'msgspec', 'inspect', 'decimal', 'uuid'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_public_name_is_there_and_no_other() -> None:
     for name in durably.client.__all__:
         assert getattr(durably.client, name).__name__

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from durably._config_checks import check_result_type
-from durably.concurrency.codec import BatchCodec
 from durably.config import MapConfig, ParallelBranch, ParallelConfig
 from durably.engine.batch import Batch, BranchSpec, batch
 from durably.engine.items import items_in_turn
@@ -111,6 +110,8 @@ class BatchOperations(ContextBase):
         codec_of: Callable[[int], Codec],
         annotation_of: Callable[[int], Any],
     ) -> Any:
+        from durably.concurrency.codec import BatchCodec  # with msgspec, which no program should have to wait for
+
         if config.item_serdes is None and config.serdes is None:
             check_result_type(self._operation_serdes, config.result_type, "results", "operation_serdes")
 
