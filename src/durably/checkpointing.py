@@ -8,6 +8,9 @@
 
 Whatever the mode, everything is recorded before the program waits for something, starts an at-most-once step, ends a
 child context or returns; and retries and failures are recorded as they happen.
+
+Among asyncio tasks a step's result is used when it is recorded, in every mode: the order in which results are seen is
+part of what a replay repeats, and that order is the record's. What tasks do at the same time shares calls anyway.
 """
 
 from __future__ import annotations
@@ -34,8 +37,9 @@ class CheckpointConfig(Value):
 
     Parameters:
         mode: when a step's result counts as done.
-        max_updates: in BATCHED mode, how many updates are collected before they are sent, 1 to 250.
-        max_bytes: in BATCHED mode, how many bytes of payloads, 1 to 768,000 (750 KiB).
+        max_updates: so many updates, 1 to 250, are collected in BATCHED mode; the step that makes them full waits until
+            they are recorded. In OPTIMISTIC mode the program waits when so many are behind.
+        max_bytes: the same in bytes of payloads, 1 to 768,000 (750 KiB).
     """
 
     __slots__ = ("max_bytes", "max_updates", "mode")

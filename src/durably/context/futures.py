@@ -93,8 +93,11 @@ class FutureOperations(ContextBase):
             place = flows._registry.reserve()
             operation = partial(self._step_with_compensation_in, place)
 
+        mode, time_ms = outer.mode, outer.time_ms
+
         def call(branch: Branch) -> Protocol:
             scope = Scope(self.run, self, None, f"the started {what}", replaying=outer.replaying, branch=branch)
+            scope.mode, scope.time_ms = mode, time_ms
             scope.preset(op_id, _ONE)
             return _called(lambda: operation(*args, **kwargs), scope)
 

@@ -64,6 +64,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
 
     branch = Branch(op.scope.branch)
     scope = Scope(run, context, op.id, op.describe(), replaying=op.scope.replaying, like=op.scope, branch=branch)
+    scope.time_ms = op.time_ms
     try:
         try:
             value = yield Body(func, (context,), scope, is_step=False)

@@ -25,7 +25,19 @@ def is_terminal(record: Operation) -> bool:
 class Op:
     """The identity of one call. ``parent_id`` is the nearest context that has a record."""
 
-    __slots__ = ("asked", "created", "id", "name", "parent_id", "resumed", "run", "scope", "sub_type", "type")
+    __slots__ = (
+        "asked",
+        "created",
+        "id",
+        "name",
+        "parent_id",
+        "resumed",
+        "run",
+        "scope",
+        "sub_type",
+        "time_ms",
+        "type",
+    )
 
     def __init__(
         self,
@@ -47,6 +59,7 @@ class Op:
         self.resumed = False
         self.created = False
         self.asked = op_type != "CALLBACK"
+        self.time_ms = scope.time_ms
 
     def within(self, scope: Scope) -> Op:
         """The same operation, waited for by other code than made it."""
