@@ -67,7 +67,12 @@ def test_callback_fails(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error"), [({"timeout": 5}, "Callback.Timeout"), ({"heartbeat": 5}, "Callback.Heartbeat")]
+    ("options", "error"),
+    [
+        ({"timeout": 5}, "Callback.Timeout"),
+        ({"heartbeat": 5}, "Callback.Heartbeat"),
+        ({"timeout": 5, "heartbeat": 6}, "Callback.Timeout"),
+    ],
 )
 def test_callback_times_out(world: World, options: dict[str, int], error: str) -> None:
     run, callback_id = open_callback(world, **options)

@@ -196,11 +196,6 @@ def _callback(stage: Stage, update: Update, op_id: str, action: str, op: Op | No
     most = limits.MAX_CALLBACK_TIMEOUT_SECONDS
     timeout = integer(options.get("TimeoutSeconds") or 0, "CallbackOptions.TimeoutSeconds", 0, most)
     heartbeat = integer(options.get("HeartbeatTimeoutSeconds") or 0, "CallbackOptions.HeartbeatTimeoutSeconds", 0, most)
-    if 0 < timeout < heartbeat:
-        invalid(
-            f"callback {op_id}: HeartbeatTimeoutSeconds {heartbeat} is longer than TimeoutSeconds {timeout}, "
-            "so it could never strike; shorten or omit it"
-        )
     op = stage.create(update, op_id, "CALLBACK")
     token = callback_id(stage.ex.key, op_id, stage.env.ids.nonce())
     op.view["CallbackDetails"] = {"CallbackId": token}
