@@ -16,7 +16,7 @@ from durably.wire.timestamps import seconds_to_millis
 
 from .clock import Clock
 
-__all__ = ["Boto3Client"]
+__all__ = ["Boto3Client", "api_error"]
 
 _ATTEMPTS: Final = 4
 _NO_ANSWER: Final = frozenset({"ConnectionError", "HTTPClientError", "OSError"})
@@ -92,7 +92,7 @@ class Boto3Client:
         except ApiError:
             raise
         except Exception as exc:
-            error = _api_error(exc)
+            error = api_error(exc)
             if error is None:
                 raise
             raise error from exc
@@ -106,7 +106,7 @@ def _state(state: dict[str, Any]) -> ExecutionState:
     return state  # type: ignore[return-value]
 
 
-def _api_error(exc: Exception) -> ApiError | None:
+def api_error(exc: Exception) -> ApiError | None:
     """What the exception means to the engine; None when it is not about the call (no credentials, a bug)."""
     response = getattr(exc, "response", None)
     if isinstance(response, dict) and isinstance(response.get("Error"), dict):

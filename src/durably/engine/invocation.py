@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .async_run import AsyncRun
     from .sync_run import SyncRun
 
-__all__ = ["Function", "invoke_async", "invoke_sync"]
+__all__ = ["Function", "invoke_async", "invoke_sync", "run_async", "run_sync"]
 
 _LONGEST_MS = 400 * 86_400_000
 
@@ -53,13 +53,13 @@ def invoke_sync(function: Function, event: Any, lambda_context: Any, client: Any
         return state_failure(error)
     run = SyncRun(envelope.arn, envelope.token, operations, client, lambda_context)
     try:
-        output = _run_sync(function, run)
+        output = run_sync(function, run)
     finally:
         run.close()
     return output if run.verdict is None else from_verdict(run.verdict)
 
 
-def _run_sync(function: Function, run: SyncRun) -> InvocationOutput:
+def run_sync(function: Function, run: SyncRun) -> InvocationOutput:
     """The handler's outcome; not to be looked at once there is a verdict."""
     output: InvocationOutput = {"Status": "PENDING"}
     try:
@@ -100,11 +100,11 @@ async def invoke_async(function: Function, event: Any, lambda_context: Any, clie
         return state_failure(error)
     run = AsyncRun(envelope.arn, envelope.token, operations, transport, lambda_context)
     run.updated = frozenset(envelope.updated)
-    output = await _run_async(function, run)
+    output = await run_async(function, run)
     return output if run.verdict is None else from_verdict(run.verdict)
 
 
-async def _run_async(function: Function, run: AsyncRun) -> InvocationOutput:
+async def run_async(function: Function, run: AsyncRun) -> InvocationOutput:
     output: InvocationOutput = {"Status": "PENDING"}
     try:
         context, scope = _enter(function, run)
