@@ -54,7 +54,9 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_handlers_run_and_their_logs_are_found_by_execution(endpoint: str, tmp_path: Path) -> None:
+def test_handlers_run_and_their_logs_are_found_by_execution(
+    endpoint: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     client = boto3.client(
         "lambda",
         endpoint_url=endpoint,
@@ -63,6 +65,7 @@ def test_handlers_run_and_their_logs_are_found_by_execution(endpoint: str, tmp_p
         aws_secret_access_key="local",
         config=Config(retries={"total_max_attempts": 1}),
     )
+    request.addfinalizer(client.close)
     for name in ("Sync", "Async"):
         answer = client.invoke(FunctionName=name, Qualifier="$LATEST", Payload=b'"World"')
         assert json.loads(answer["Payload"].read()) == "Hello, World!"

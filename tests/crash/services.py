@@ -187,6 +187,7 @@ class Service:
             DurableExecutionName=name,
             Payload=payload,
         )
+        answer["Payload"].close()
         return str(answer["DurableExecutionArn"])
 
     def execution(self, arn: str) -> Any:
