@@ -141,6 +141,8 @@ class AsyncRun(AsyncWriter):
             self._alarm.note(park.op_id, park.due_ms)
         self._check_soon()
         await future
+        if self.stopping:
+            await self._limit.never()  # what follows would be new: another attempt, the code behind a wait
 
     def adopt(self, task: asyncio.Task[Any], branch: Branch | None = None) -> None:
         """``task`` was spawned by this run's code, in ``branch``."""
@@ -189,6 +191,9 @@ class AsyncRun(AsyncWriter):
             return  # each of these comes back here when it is over
         if self.outbox.has_pending:
             self._send_soon()  # recorded before the program waits; the answer comes back here
+            return
+        if self.stopping:
+            self.end(self.timeout_near())  # no step runs any more, and what they did is recorded
             return
         if not self._parks and not self._delivery.has_turns:
             return

@@ -69,6 +69,7 @@ class Run:
         self.checkpoints = CheckpointConfig()
         self.function: Any = None
         self.stop_at: float | None = None
+        self.cut_at: float | None = None
         self.stopping = False
         """The function's timeout is near; see :meth:`limit`."""
         self.urgent = 0
@@ -143,9 +144,14 @@ class Run:
         """New work is about to begin in ``branch``. Raises when there is no time for it (see :meth:`limit`)."""
 
     def limit(self, remaining_ms: int) -> None:
-        """The invocation will be killed in ``remaining_ms``: shortly before, it stops by itself."""
+        """The invocation will be killed in ``remaining_ms``: shortly before, it stops by itself.
+
+        From ``stop_at`` on nothing new begins; steps that run have until ``cut_at``, where they can be cut off.
+        """
         margin = min(TERMINATION_MARGIN_MS, remaining_ms // 5)
-        self.stop_at = monotonic() + (remaining_ms - margin) / 1000
+        now = monotonic()
+        self.stop_at = now + (remaining_ms - margin) / 1000
+        self.cut_at = now + (remaining_ms - margin / 4) / 1000
 
     @staticmethod
     def timeout_near() -> Verdict:

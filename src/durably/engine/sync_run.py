@@ -110,7 +110,9 @@ class SyncRun(Run):
         waits: list[tuple[str, str | None, int | None]] = [(request.op_id, status, request.due_ms)]
         if self._crew is None or not self._crew.has_open(request.strand):
             raise self.suspend_branch(request.strand, waits)
-        return self._crew.stand_by(request.strand, lambda: self._changed(request.op_id, status), waits)
+        self._crew.stand_by(request.strand, lambda: self._changed(request.op_id, status), waits)
+        self.admit(request.strand)  # what follows would be new: another attempt, the code behind a wait
+        return None
 
     def _changed(self, op_id: str, status: str | None) -> bool | None:
         record = self.ops.get(op_id)
@@ -173,6 +175,8 @@ class SyncRun(Run):
                 self.urgent = seq
             if not awaited and not deferred:
                 self._wake_helper()
+            elif deferred and not self._helper and self.stop_at is not None:
+                self._wake_helper()  # what is collected is sent in time, even if a step outlasts the invocation
         return seq
 
     def _flush(self, seq: int) -> None:
@@ -242,14 +246,18 @@ class SyncRun(Run):
         self._nudge.release()
 
     def _help(self) -> None:
-        """Send what nobody waits for, whenever woken, until the run is closed."""
+        """Send what nobody waits for, whenever woken, until the run is closed; and all there is when time is up."""
+        limit = self.stop_at
         while True:
-            self._nudge.acquire()
+            nudged = self._nudge.acquire(timeout=-1 if limit is None else max(0.0, limit - monotonic()))
             with self.state:
-                self._nudged = False
                 if self._closed:
                     return
-                if self._sending or self.verdict is not None or not self.outbox.has_pending:
+                if nudged:
+                    self._nudged = False
+                else:
+                    limit, self.urgent = None, self.outbox.last
+                if self._sending or self.verdict is not None or not self.must_send():
                     continue
                 batch = self.outbox.take()
                 self._sending = True

@@ -1,7 +1,8 @@
 """The end of an async invocation before the function's timeout.
 
-When the moment comes, operations that begin are held back; what is done by then is recorded; then the run ends, and
-what still runs is cancelled, without a record of that.
+When the moment comes, operations that begin are held back, what is done is recorded, and steps that run may finish;
+then the run ends. Steps that have not finished shortly before the timeout are cancelled, without a record of that:
+the next invocation runs them again.
 """
 
 from __future__ import annotations
@@ -23,30 +24,32 @@ class TimeLimit:
 
     def __init__(self, run: AsyncRun) -> None:
         self._run = run
-        self._timer: asyncio.TimerHandle | None = None
-        self._ending: asyncio.Task[None] | None = None
+        self._timers: list[asyncio.TimerHandle] = []
 
     def set(self) -> None:
-        """The run's ``stop_at`` is known."""
+        """The run's ``stop_at`` and ``cut_at`` are known."""
         run = self._run
         assert run.stop_at is not None
-        self._timer = run.loop.call_later(run.stop_at - monotonic(), self._reached, context=run._outside)
+        assert run.cut_at is not None
+        now = monotonic()
+        for moment, reached in ((run.stop_at, self._stop), (run.cut_at, self._cut)):
+            self._timers.append(run.loop.call_later(moment - now, reached, context=run._outside))
 
     def cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
 
     async def never(self) -> None:
-        """Where an operation that is not to begin waits for the end."""
+        """Where what is not to begin any more waits for the end."""
         self._run.refuse_if_ended()
         await ParkFuture(loop=self._run.loop)
 
-    def _reached(self) -> None:
-        self._run.stopping = True
-        self._ending = self._run.loop.create_task(self._end())
-
-    async def _end(self) -> None:
+    def _stop(self) -> None:
         run = self._run
-        await run.flush_rest()
-        if not run.returned:
-            run.end(run.timeout_near())
+        run.stopping = True
+        if run.outbox.acknowledged < run.outbox.last:
+            run._send_by(run.outbox.last)
+        run._check_soon()
+
+    def _cut(self) -> None:
+        self._run.end(self._run.timeout_near())
