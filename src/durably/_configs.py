@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from ._config_checks import check_callable, check_result_type, check_retry_strategy, check_serdes, check_sub_type
 from ._duration import Duration, DurationLike, as_duration
-from ._values import Value
+from ._values import Value, publish
 from .exceptions import ValidationError
 from .wire.limits import MAX_CALLBACK_TIMEOUT_SECONDS, TENANT_ID_PATTERN
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from .retries import RetryDecision
     from .serdes import SerDes
 
@@ -267,3 +268,18 @@ class ChildConfig(Value, Generic[T]):
             error_mapper=error_mapper,
             operation_serdes=operation_serdes,
         )
+
+
+publish(
+    "durably.config",
+    [
+        "CallbackConfig",
+        "ChildConfig",
+        "InvokeConfig",
+        "StepConfig",
+        "StepSemantics",
+        "SummaryGenerator",
+        "WaitForCallbackConfig",
+    ],
+    globals(),
+)

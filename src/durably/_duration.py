@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from ._values import Value
+from ._values import Value, publish
 from .exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 __all__ = ["Duration", "DurationLike", "Numeric", "as_duration", "as_seconds"]
 
@@ -74,6 +76,8 @@ class Duration(Value):
         return self.seconds
 
     def to_timedelta(self) -> timedelta:
+        from datetime import timedelta
+
         return timedelta(seconds=self.seconds)
 
     def __lt__(self, other: Duration) -> bool:
@@ -103,7 +107,7 @@ class Duration(Value):
     __rmul__ = __mul__
 
 
-DurationLike: TypeAlias = Duration | timedelta
+DurationLike: TypeAlias = "Duration | timedelta"
 
 
 def as_seconds(value: DurationLike, what: str, *, minimum: int = 0, maximum: int | None = None) -> int:
@@ -117,6 +121,8 @@ def as_seconds(value: DurationLike, what: str, *, minimum: int = 0, maximum: int
     Raises:
         ValidationError: neither of the two types, or outside the bounds.
     """
+    from datetime import timedelta
+
     if isinstance(value, Duration):
         seconds = value.seconds
     elif isinstance(value, timedelta):
@@ -141,3 +147,6 @@ def as_duration(value: DurationLike, what: str, *, minimum: int = 0, maximum: in
     """The same as a Duration."""
     seconds = as_seconds(value, what, minimum=minimum, maximum=maximum)
     return value if isinstance(value, Duration) else Duration(seconds)
+
+
+publish("durably.config", ["Duration", "as_duration", "as_seconds"], globals())

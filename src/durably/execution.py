@@ -7,21 +7,20 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from ._config_checks import check_serdes
-from ._logging.options import ReplayLogging, check_logger, check_replay
 from .checkpointing import CheckpointConfig, CheckpointMode
-from .context.asynchronous import AsyncDurableContext
-from .context.synchronous import DurableContext
 from .engine.invocation import invoke_async, invoke_sync
 from .exceptions import ValidationError
 from .serdes import SerDesContext, codec_by, default_serdes, json_codec_for, parameter_annotation, return_annotation
-from .wire.shapes import InvocationOutput
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from ._logging.options import ReplayPredicate
+    from ._logging.options import ReplayLogging, ReplayPredicate
+    from .context.asynchronous import AsyncDurableContext
+    from .context.synchronous import DurableContext
     from .engine.run import Run
     from .serdes import Codec, SerDes
+    from .wire.shapes import InvocationOutput
 
 __all__ = ["DurableFunction", "durable_execution"]
 
@@ -53,9 +52,8 @@ class DurableFunction(Generic[In, Out]):
         self.handler = handler
         self.is_async = _is_coroutine_function(handler)
         self.client = client
-        self.logger = None if logger is None else check_logger(logger)
+        self.logger, self.replay_logging = _checked_logging(logger, replay_logging)
         self.checkpoints = _checkpoints(checkpointing)
-        self.replay_logging = None if replay_logging is None else check_replay(replay_logging)
         self.durable_options: Mapping[str, Any] = dict(options or {})
         check_serdes(serdes, "serdes")
         check_serdes(operation_serdes, "operation_serdes")
@@ -101,7 +99,15 @@ class DurableFunction(Generic[In, Out]):
         return self._get_codecs()[1]
 
     def make_context(self, run: Run) -> DurableContext | AsyncDurableContext:
-        context = (AsyncDurableContext if self.is_async else DurableContext)(run)
+        context: DurableContext | AsyncDurableContext
+        if self.is_async:
+            from .context.asynchronous import AsyncDurableContext
+
+            context = AsyncDurableContext(run)
+        else:
+            from .context.synchronous import DurableContext
+
+            context = DurableContext(run)
         context._replay_logging = self.replay_logging
         context._operation_serdes = self._operation_serdes
         return context
@@ -213,6 +219,16 @@ def durable_execution(
         )
 
     return decorate if func is None else decorate(func)
+
+
+def _checked_logging(
+    logger: Any, replay: ReplayLogging | ReplayPredicate | None
+) -> tuple[Any, ReplayLogging | ReplayPredicate | None]:
+    if logger is None and replay is None:
+        return None, None
+    from ._logging.options import check_logger, check_replay
+
+    return None if logger is None else check_logger(logger), None if replay is None else check_replay(replay)
 
 
 def _checkpoints(given: CheckpointMode | CheckpointConfig | None) -> CheckpointConfig:

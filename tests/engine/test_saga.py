@@ -57,7 +57,7 @@ class Ledger:
 
     def _once(self, name: str) -> None:
         recorded = [
-            v["Status"] for v in self.world.operations.values() if v.get("Name") == name and v["Type"] == "STEP"
+            v["Status"] for v in list(self.world.operations.values()) if v.get("Name") == name and v["Type"] == "STEP"
         ]
         assert recorded in ([], ["STARTED"]), f"{name} runs again although it is {recorded}"
 

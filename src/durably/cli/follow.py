@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from durably.client.api import LambdaApi
 from durably.wire.api_errors import ApiError
-from durably.wire.names import ENDED_STATUSES
+from durably.wire.statuses import ENDED_STATUSES
 
 __all__ = ["Feed", "TimedOut", "follow"]
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 from _thread import allocate_lock
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from durably.wire.api_errors import ApiError
 from durably.wire.ports import CheckpointPort
-from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
+
+if TYPE_CHECKING:
+    from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
 
 __all__ = ["InProcessClient"]
 

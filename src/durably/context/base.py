@@ -1,7 +1,8 @@
 """What both contexts share: everything but the waiting.
 
 Each operation is checked and numbered here, at the moment of the call, and turned into a protocol; the two
-contexts only differ in how they run it.
+contexts only differ in how they run it. But for steps and waits, protocols are imported when they are first needed: a
+cold start pays for what the program does.
 """
 
 from __future__ import annotations
@@ -11,25 +12,13 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from durably._config_checks import check_result_type
-from durably.config import (
-    CallbackConfig,
-    ChildConfig,
-    Duration,
-    InvokeConfig,
-    StepConfig,
-    WaitForCallbackConfig,
-    as_seconds,
-)
-from durably.engine.callback import callback_result, create_callback
-from durably.engine.child import child
-from durably.engine.invoke import invoke
+from durably._configs import CallbackConfig, ChildConfig, InvokeConfig, StepConfig, WaitForCallbackConfig
+from durably._duration import Duration, as_seconds
 from durably.engine.operation import Op
 from durably.engine.requests import Request
 from durably.engine.scope import CURRENT, Scope, refuse_use
 from durably.engine.step import step
 from durably.engine.wait import wait
-from durably.engine.wait_for_callback import callback_failure, wait_for_callback
-from durably.engine.wait_for_condition import wait_for_condition
 from durably.exceptions import ChildContextError, ValidationError
 from durably.serdes import (
     MISSING,
@@ -41,7 +30,6 @@ from durably.serdes import (
     return_annotation,
 )
 from durably.wire.limits import FUNCTION_NAME_PATTERN, MAX_NAME_LENGTH, MAX_WAIT_SECONDS, NAME_PATTERN
-from durably.wire.shapes import OperationTypeName
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -51,6 +39,7 @@ if TYPE_CHECKING:
     from durably.logger import DurableLogger
     from durably.serdes import Codec, SerDes
     from durably.waits import WaitForConditionConfig
+    from durably.wire.shapes import OperationTypeName
 
 __all__ = [
     "ContextBase",
@@ -247,6 +236,8 @@ class ContextBase:
     def _wait_for_condition(
         self, check: Callable[..., Any], config: WaitForConditionConfig[Any], name: str | None, result_type: Any
     ) -> Any:
+        from durably.engine.wait_for_condition import wait_for_condition
+
         check_callable(check, "wait_for_condition", "the check, called with the state and a context")
         if config is None:
             raise ValidationError(
@@ -266,6 +257,8 @@ class ContextBase:
     def _create_callback(
         self, name: str | None, config: CallbackConfig | None, result_type: Any, make: Callable[[str, Op, Any], Any]
     ) -> Any:
+        from durably.engine.callback import create_callback
+
         config = config or _CALLBACK
         op = self._op("CALLBACK", config.sub_type or "Callback", name)
         codec = _callback_codec(config.serdes, result_type, op)
@@ -277,6 +270,8 @@ class ContextBase:
         return self._drive(protocol(), op)
 
     def _callback_result(self, op: Op, codec: Codec | None) -> Any:
+        from durably.engine.callback import callback_result
+
         scope = self._check_use()
         if op.scope.branch is not scope.branch:
             op = op.within(scope)
@@ -290,6 +285,8 @@ class ContextBase:
         config: InvokeConfig[Any, Any] | None,
         result_type: Any,
     ) -> Any:
+        from durably.engine.invoke import invoke
+
         config = config or _INVOKE
         if (
             not isinstance(function_name, str)
@@ -310,6 +307,8 @@ class ContextBase:
     def _run_in_child_context(
         self, func: Callable[..., Any], name: str | None, config: ChildConfig[Any] | None, result_type: Any
     ) -> Any:
+        from durably.engine.child import child
+
         check_callable(func, "run_in_child_context", "the function to run")
         config = config or _CHILD
         sub_type = config.sub_type or "RunInChildContext"
@@ -322,6 +321,9 @@ class ContextBase:
     def _wait_for_callback(
         self, submitter: Callable[..., Any], name: str | None, config: WaitForCallbackConfig | None, result_type: Any
     ) -> Any:
+        from durably.engine.child import child
+        from durably.engine.wait_for_callback import callback_failure, wait_for_callback
+
         check_callable(submitter, "wait_for_callback", "the submitter, called with the callback id and a context")
         config = config or _WAIT_FOR_CALLBACK
         name = name or getattr(submitter, "_original_name", None)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from durably._config_checks import check_result_type
-from durably.config import MapConfig, ParallelBranch, ParallelConfig
-from durably.engine.batch import Batch, BranchSpec, batch
-from durably.engine.items import items_in_turn
 from durably.engine.operation import Op
 from durably.engine.scope import CURRENT
 from durably.exceptions import ValidationError
@@ -18,6 +15,8 @@ from durably.wire.ids import operation_id
 from .base import ContextBase, check_callable, check_name
 
 if TYPE_CHECKING:
+    from durably.config import MapConfig, ParallelConfig
+    from durably.engine.batch import BranchSpec
     from durably.serdes import Codec, SerDes
 
 __all__ = ["BatchOperations", "MapFunction"]
@@ -27,9 +26,6 @@ U = TypeVar("U")
 T = TypeVar("T")
 MapFunction = Callable[[C, U], T] | Callable[[C, U, int], T] | Callable[[C, U, int, Sequence[U]], T]
 
-_MAP: Final[MapConfig[Any]] = MapConfig()
-_PARALLEL: Final = ParallelConfig()
-
 
 class BatchOperations(ContextBase):
     """What both contexts do to start a map or a parallel."""
@@ -37,8 +33,12 @@ class BatchOperations(ContextBase):
     def _map(
         self, inputs: Sequence[Any], func: Callable[..., Any], name: str | None, config: MapConfig[Any] | None
     ) -> Any:
+        from durably.config import MapConfig
+        from durably.engine.batch import BranchSpec
+        from durably.engine.items import items_in_turn
+
         check_callable(func, "map", "the function to run for each item")
-        config = config or _MAP
+        config = config or MapConfig()
         items = _sequence(inputs, "map", "items")
         config.completion_config.validate_for_total(len(items))
         call = _with_arity(func, items)
@@ -84,7 +84,10 @@ class BatchOperations(ContextBase):
         )
 
     def _parallel(self, functions: Sequence[Any], name: str | None, config: ParallelConfig | None) -> Any:
-        config = config or _PARALLEL
+        from durably.config import ParallelBranch, ParallelConfig
+        from durably.engine.batch import BranchSpec
+
+        config = config or ParallelConfig()
         branches = _sequence(functions, "parallel", "functions")
         config.completion_config.validate_for_total(len(branches))
         specs: list[BranchSpec] = []
@@ -111,6 +114,7 @@ class BatchOperations(ContextBase):
         annotation_of: Callable[[int], Any],
     ) -> Any:
         from durably.concurrency.codec import BatchCodec  # with msgspec, which no program should have to wait for
+        from durably.engine.batch import Batch, batch
 
         if config.item_serdes is None and config.serdes is None:
             check_result_type(self._operation_serdes, config.result_type, "results", "operation_serdes")

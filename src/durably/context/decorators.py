@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from durably.config import ParallelBranch
+if TYPE_CHECKING:
+    from durably.config import ParallelBranch
 
-from .asynchronous import AsyncDurableContext
-from .base import StepContext, WaitForCallbackContext
-from .synchronous import DurableContext
+    from .asynchronous import AsyncDurableContext
+    from .base import StepContext, WaitForCallbackContext
+    from .synchronous import DurableContext
 
 __all__ = ["durable_parallel_branch", "durable_step", "durable_wait_for_callback", "durable_with_child_context"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-C = TypeVar("C", DurableContext, AsyncDurableContext)
+C = TypeVar("C", "DurableContext", "AsyncDurableContext")  # not imported: a program needs only one of them
 
 
 class _Bound:
@@ -62,6 +63,8 @@ def durable_parallel_branch(
     name: str | None = None,
 ) -> Callable[[Callable[Concatenate[C, P], T]], Callable[P, ParallelBranch[T]]]:
     """Make ``func(child_context, ...)`` a branch: ``ctx.parallel([func(...), ...])``, named ``name`` if given."""
+
+    from durably.config import ParallelBranch
 
     def decorate(func: Callable[Concatenate[C, P], T]) -> Callable[P, ParallelBranch[T]]:
         bind_arguments = _binder(func)

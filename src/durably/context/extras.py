@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durably.checkpointing import CheckpointMode
-from durably.engine.invoke import invoke
 from durably.engine.requests import Flush
 from durably.engine.scope import CURRENT, Scope
 from durably.exceptions import ContextMisuseError, ValidationError
 from durably.replay_safe import random_from_operation, timestamp_from_execution, uuid_from_operation
-from durably.wire.ids import ExecutionArn, execution_operation_id
+from durably.wire.ids import execution_operation_id
 
 from .base import ContextBase, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import TracebackType
     from uuid import UUID
 
@@ -78,6 +77,9 @@ class ExtraOperations(ContextBase):
         function = self.run.function
         if function is None:
             raise ValidationError("recurse() needs the function it is to call: use it in a @durable_execution function")
+        from durably.engine.invoke import invoke
+        from durably.wire.ids import ExecutionArn
+
         arn = ExecutionArn.parse(self.run.arn)
         op = self._op("CHAINED_INVOKE", "ChainedInvoke", name)
         text = function.input_codec.encode(payload)

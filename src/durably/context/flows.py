@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from durably.config import ChildConfig
-from durably.engine.child import child
+from durably._configs import ChildConfig
 from durably.engine.operation import Op
-from durably.engine.saga import run_compensations
 from durably.engine.scope import CURRENT
-from durably.engine.with_retry import attempts
 from durably.exceptions import ValidationError
-from durably.retries import WithRetryConfig, create_retry_strategy
 from durably.wire.limits import MAX_NAME_LENGTH
 
 from .base import ContextBase, Protocol, check_callable, check_name
 
 if TYPE_CHECKING:
     from durably.config import StepConfig
+    from durably.retries import WithRetryConfig
 
 __all__ = ["Compensations", "FlowOperations"]
 
@@ -42,6 +39,10 @@ class FlowOperations(ContextBase):
     def _with_retry(
         self, func: Callable[..., Any], name: str | None, config: WithRetryConfig[Any] | None, result_type: Any
     ) -> Any:
+        from durably.engine.child import child
+        from durably.engine.with_retry import attempts
+        from durably.retries import WithRetryConfig, create_retry_strategy
+
         check_callable(func, "with_retry", "the function to run, called with a context and the attempt's number")
         config = config or WithRetryConfig()
         strategy = config.retry_strategy or create_retry_strategy()
@@ -94,6 +95,8 @@ class FlowOperations(ContextBase):
         return self._drive(registered(), op)
 
     def _run_compensations(self, registry: Compensations, sub_type: str = "Compensation") -> Any:
+        from durably.engine.saga import run_compensations
+
         todo: list[tuple[Op, Callable[[Any], Any], Any]] = []
         for name, compensate in registry.take():
             op = self._op("CONTEXT", sub_type, name)

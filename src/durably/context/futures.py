@@ -8,12 +8,7 @@ from itertools import count
 from sys import maxsize
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from durably.concurrency.error_object import ErrorObject
-from durably.concurrency.models import BatchItem, BatchResult, CompletionReason
-from durably.config import BatchItemStatus
 from durably.engine.branch import Branch
-from durably.engine.cancel_wait import cancel_wait
-from durably.engine.combinators import SUB_TYPES, Kind, decide_among, give_up, given_up, recorded_decision
 from durably.engine.requests import Body
 from durably.engine.scope import CURRENT, Scope, refuse_use
 from durably.exceptions import ContextMisuseError, ValidationError
@@ -22,7 +17,8 @@ from durably.serdes import MISSING
 from .base import ContextBase, Protocol, check_name
 
 if TYPE_CHECKING:
-    pass
+    from durably.concurrency.models import BatchResult
+    from durably.engine.combinators import Kind
 
 __all__ = ["LAST", "ORDER", "FutureBase", "FutureOperations", "settled"]
 
@@ -66,6 +62,8 @@ class FutureBase:
         raise NotImplementedError
 
     def _give_up(self) -> Protocol:
+        from durably.engine.combinators import give_up
+
         context = self._context
         return give_up(context.run, self._scope, self.operation_id, context._parent_id, is_wait=self.is_wait)
 
@@ -79,6 +77,8 @@ class FutureOperations(ContextBase):
     def _start(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, fresh: bool = False, lost: bool = False
     ) -> Any:
+        from durably.engine.combinators import given_up
+
         name = getattr(operation, "__name__", "")
         if getattr(operation, "__self__", None) is not self or name not in STARTABLE:
             raise ValidationError(
@@ -135,6 +135,8 @@ class FutureOperations(ContextBase):
         raise NotImplementedError
 
     def _cancel_wait(self, wait: Any) -> Any:
+        from durably.engine.cancel_wait import cancel_wait
+
         self._check_use()
         begun = wait.begun if isinstance(wait, FutureBase) else None
         op_id = wait.operation_id if isinstance(wait, FutureBase) else wait
@@ -150,6 +152,8 @@ class FutureOperations(ContextBase):
         self, kind: Kind, given: Sequence[Any], name: str | None, start: Callable[[Any, bool], Any], known: Any
     ) -> Any:
         """The futures of ``given``, and the protocol and operation of the decision among them."""
+        from durably.engine.combinators import SUB_TYPES, decide_among, recorded_decision
+
         if not isinstance(given, Iterable) or isinstance(given, (str, bytes, Mapping)):
             raise ValidationError(f"{kind}() takes a list of what to wait for, not {given!r}")
         given = list(given)
@@ -195,6 +199,10 @@ def _called(operation: Callable[[], Any], scope: Scope) -> Protocol:
 
 def settled(futures: Sequence[Any]) -> BatchResult[Any]:
     """Outcomes as a BatchResult; ``futures`` are all done."""
+    from durably.concurrency.error_object import ErrorObject
+    from durably.concurrency.models import BatchItem, BatchResult, CompletionReason
+    from durably.config import BatchItemStatus
+
     items: list[BatchItem[Any]] = []
     for index, outcome in enumerate(futures):
         if isinstance(outcome, BaseException):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from durably.saga import CompensationResult
 from durably.serdes import MISSING
 
 from .base import StepContext, check_callable, check_name
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from durably.config import StepConfig
+    from durably.saga import CompensationResult
 
     from .asynchronous import AsyncDurableContext
     from .synchronous import DurableContext

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context
 from heapq import heappop, heappush
-
-from durably.wire.shapes import Operation
+from typing import TYPE_CHECKING
 
 from .clock import now_ms
+
+if TYPE_CHECKING:
+    from durably.wire.shapes import Operation
 
 __all__ = ["Alarm", "due_of"]
 

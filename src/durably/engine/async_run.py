@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import ExecutionError
-from durably.wire.shapes import Operation
 
 from .async_body import awaited, run_body
 from .async_group import AsyncGroup
@@ -31,6 +30,8 @@ from .tasks import ParkFuture, factory_replaced, waits_inside
 from .time_limit import TimeLimit
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import Operation
+
     from .branch import Branch
     from .group import MakeBranch
     from .transport import AsyncTransport

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durably.wire.api_errors import ApiError
-from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
 from .alarm import Alarm, due_of
 from .delivery import Delivery
@@ -23,6 +22,8 @@ from .suspension import Verdict
 from .tasks import ParkFuture
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
+
     from .branch import Branch
     from .transport import AsyncTransport
 

@@ -10,12 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from durably.exceptions import DurableOperationError, operation_error
-from durably.wire.shapes import ErrorObject, Operation
 
 from .operation import describe
 from .requests import Turn
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import ErrorObject, Operation
+
     from .operation import Op
     from .run import Protocol, Run
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from durably.config import ChildConfig
+from durably._configs import ChildConfig
 from durably.exceptions import (
     ChildContextError,
     ExecutionError,

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from durably.wire.shapes import Operation
-
 from .operation import is_terminal
 from .tasks import ParkFuture
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import Operation
+
     from .branch import Branch
 
 __all__ = ["Delivery", "unsettled"]

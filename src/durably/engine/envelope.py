@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import ExecutionError, error_object
 from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_RESPONSE
 from durably.wire.payloads import utf8_size
-from durably.wire.shapes import ErrorObject, InvocationOutput, OperationUpdate
 
 from .clock import now_ms
 from .run import Run
 from .suspension import Verdict
+
+if TYPE_CHECKING:
+    from durably.wire.shapes import ErrorObject, InvocationOutput, OperationUpdate
 
 __all__ = ["Envelope", "failed", "from_verdict", "oversized", "state_failure", "succeeded"]
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from durably.exceptions import ExecutionError, InvocationError, SerDesError, error_object
 from durably.wire.api_errors import ApiError
-from durably.wire.shapes import InvocationOutput
 
 from .envelope import Envelope, failed, from_verdict, oversized, state_failure, succeeded
 from .run import Run
@@ -17,6 +16,7 @@ from .suspension import SuspendExecution, Verdict
 if TYPE_CHECKING:
     from durably.checkpointing import CheckpointConfig
     from durably.serdes import Codec
+    from durably.wire.shapes import InvocationOutput
 
     from .async_run import AsyncRun
     from .sync_run import SyncRun

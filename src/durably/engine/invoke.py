@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from durably.exceptions import InvokeError, operation_error
-from durably.wire.shapes import ChainedInvokeOptions
 
 from .operation import Op, is_terminal
 from .requests import Park, Turn
@@ -14,6 +13,7 @@ from .run import Protocol
 
 if TYPE_CHECKING:
     from durably.serdes import Codec
+    from durably.wire.shapes import ChainedInvokeOptions
 
 __all__ = ["invoke"]
 

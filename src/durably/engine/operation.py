@@ -6,13 +6,14 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from durably.checkpointing import CheckpointMode
-from durably.wire.names import TERMINAL_STATUSES
-from durably.wire.shapes import ErrorObject, Operation, OperationActionName, OperationTypeName, OperationUpdate
+from durably.wire.statuses import TERMINAL_STATUSES
 
 from .requests import Flush, Pause
 from .scope import Scope
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import ErrorObject, Operation, OperationActionName, OperationTypeName, OperationUpdate
+
     from .run import Run
 
 __all__ = ["Op", "is_terminal"]

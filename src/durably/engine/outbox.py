@@ -7,11 +7,13 @@ meanwhile is in it. There is no timer and nothing polls.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from durably.wire.limits import MAX_CHECKPOINT_BYTES, MAX_UPDATES_PER_CHECKPOINT
 from durably.wire.payloads import utf8_size
-from durably.wire.shapes import OperationUpdate
+
+if TYPE_CHECKING:
+    from durably.wire.shapes import OperationUpdate
 
 __all__ = ["Outbox"]
 

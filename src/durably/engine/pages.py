@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from durably.wire.limits import MAX_STATE_PAGE
-from durably.wire.shapes import Operation
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import Operation
+
     from .transport import AsyncTransport
 
 __all__ = ["gather_pages"]

@@ -18,7 +18,6 @@ from durably.exceptions import (
     error_object,
 )
 from durably.wire.api_errors import ApiError
-from durably.wire.shapes import CheckpointResponse, ExecutionState, Operation, OperationUpdate
 
 from .clock import monotonic
 from .operation import Op, describe
@@ -27,6 +26,8 @@ from .requests import Request
 from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import CheckpointResponse, ExecutionState, Operation, OperationUpdate
+
     from .branch import Branch
     from .group import MakeBranch
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from durably._configs import StepConfig, StepSemantics
 from durably.checkpointing import CheckpointMode
-from durably.config import StepConfig, StepSemantics
 from durably.exceptions import (
     ContextMisuseError,
     ExecutionError,
@@ -25,10 +25,8 @@ from durably.exceptions import (
     error_object,
     operation_error,
 )
-from durably.retries import RetryDecision, RetryPresets, decide
 from durably.wire.limits import MAX_PAYLOAD
 from durably.wire.payloads import utf8_size
-from durably.wire.shapes import Operation, StepDetails
 
 from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .operation import Op, is_terminal
@@ -39,10 +37,10 @@ from .suspension import Verdict
 
 if TYPE_CHECKING:
     from durably.serdes import Codec
+    from durably.wire.shapes import Operation, StepDetails
 
 __all__ = ["step"]
 
-DEFAULT_STRATEGY = RetryPresets.default()
 _NO_DETAILS: StepDetails = {}
 
 CALLERS: set[CodeType] = set()
@@ -122,10 +120,12 @@ def step(
 
 def _failed(op: Op, error: Exception, attempt: int, config: StepConfig) -> Protocol:
     """Record a failed attempt: RETRY (returns) or FAIL (raises the step's error)."""
+    from durably.retries import RetryDecision, RetryPresets, decide
+
     decision = RetryDecision.no_retry()
     if not isinstance(error, (SerDesError, ContextMisuseError)):  # neither can go better the next time
         try:
-            decision = decide(config.retry_strategy or DEFAULT_STRATEGY, error, attempt)
+            decision = decide(config.retry_strategy or RetryPresets.default(), error, attempt)
         except ValidationError as broken:  # the strategy itself; it names the error that it was asked about
             error = broken
     record = error_object(error)

@@ -8,7 +8,10 @@ An async handler never sees it while it could go on: its tasks are parked, and c
 
 from __future__ import annotations
 
-from durably.wire.shapes import ErrorObject
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durably.wire.shapes import ErrorObject
 
 __all__ = ["SuspendExecution", "Verdict"]
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from durably.exceptions import ValidationError
 from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
-from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
 from .clock import monotonic
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Pause, Request, Turn
@@ -33,6 +32,7 @@ from .timeouts import call_in_time, run_body
 
 if TYPE_CHECKING:
     from durably.client.protocol import DurableServiceClient
+    from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
     from .branch import Branch
     from .group import MakeBranch

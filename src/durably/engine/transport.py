@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from durably.wire.limits import MAX_STATE_PAGE
-from durably.wire.shapes import CheckpointResponse, ExecutionState, Operation, OperationUpdate
 
 from .mailbox import mailbox_of
+
+if TYPE_CHECKING:
+    from durably.wire.shapes import CheckpointResponse, ExecutionState, Operation, OperationUpdate
 
 __all__ = ["AsyncTransport", "load_state", "transport_for"]
 

@@ -20,7 +20,6 @@ from durably.exceptions import (
 from durably.waits import decide_wait
 from durably.wire.limits import MAX_PAYLOAD
 from durably.wire.payloads import utf8_size
-from durably.wire.shapes import Operation
 
 from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .clock import now_ms
@@ -33,6 +32,7 @@ from .suspension import Verdict
 if TYPE_CHECKING:
     from durably.serdes import Codec
     from durably.waits import WaitForConditionConfig
+    from durably.wire.shapes import Operation
 
 __all__ = ["wait_for_condition"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -60,12 +59,16 @@ class JsonSerDes(SerDes[T]):
     """Plain JSON, whatever the annotation says. Tuples come back as lists and keys as strings."""
 
     def serialize(self, value: T, serdes_context: SerDesContext) -> str:
+        import json
+
         try:
             return json.dumps(value, separators=(",", ":"), allow_nan=False)
         except (TypeError, ValueError, RecursionError) as failure:
             raise SerDesError(f"JsonSerDes cannot write a {type(value).__name__}: {failure}") from failure
 
     def deserialize(self, data: str, serdes_context: SerDesContext) -> T:
+        import json
+
         try:
             value: T = json.loads(data)
         except (TypeError, ValueError, RecursionError) as failure:

@@ -7,13 +7,14 @@ Ids are byte-for-byte the official Python SDK's, so an execution begun by one ca
 
 from __future__ import annotations
 
-import re
 from typing import Final, NamedTuple
 
 try:
     from _blake2 import blake2b  # the same, without the OpenSSL that hashlib loads
 except ImportError:  # an implementation of Python that has it elsewhere
     from hashlib import blake2b
+
+from .patterns import Pattern
 
 __all__ = ["ARN_PATTERN", "ExecutionArn", "blake2b", "execution_operation_id", "operation_id"]
 
@@ -24,7 +25,7 @@ def operation_id(prefix: str | None, n: int | str) -> str:
     return blake2b(text.encode()).hexdigest()[:64]
 
 
-ARN_PATTERN: Final = re.compile(
+ARN_PATTERN: Final = Pattern(
     r"arn:(?P<partition>[a-zA-Z0-9-]+):lambda:(?P<region>[a-zA-Z0-9-]+):(?P<account>\d{12})"
     r":function:(?P<function>[a-zA-Z0-9_-]+):(?P<version>\$LATEST(?:\.PUBLISHED)?|[0-9]+)"
     r"/durable-execution/(?P<name>[a-zA-Z0-9_-]+)/(?P<id>[a-zA-Z0-9_-]+)"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from .patterns import Pattern
 
 MAX_UPDATES_PER_CHECKPOINT: Final = 250
 MAX_CHECKPOINT_BYTES: Final = 750 * 1024
@@ -28,13 +29,13 @@ MAX_EXECUTION_TIMEOUT_SECONDS: Final = 31_622_400
 
 MAX_NAME_LENGTH: Final = 256
 MAX_ID_LENGTH: Final = 64
-NAME_PATTERN: Final = re.compile(r"[\x20-\x7E]{1,256}")
-SUBTYPE_PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,32}")
-ID_PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-EXECUTION_NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-TENANT_ID_PATTERN: Final = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
-TOKEN_PATTERN: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-FUNCTION_NAME_PATTERN: Final = re.compile(
+NAME_PATTERN: Final = Pattern(r"[\x20-\x7E]{1,256}")
+SUBTYPE_PATTERN: Final = Pattern(r"[a-zA-Z0-9_-]{1,32}")
+ID_PATTERN: Final = Pattern(r"[a-zA-Z0-9_-]{1,64}")
+EXECUTION_NAME_PATTERN: Final = Pattern(r"[a-zA-Z0-9_-]{1,64}")
+TENANT_ID_PATTERN: Final = Pattern(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
+TOKEN_PATTERN: Final = Pattern(r"[A-Za-z0-9+/]+={0,2}")
+FUNCTION_NAME_PATTERN: Final = Pattern(
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?"
     r"(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )

@@ -7,7 +7,6 @@ Source: enums of the ``lambda`` service model; subtypes from the language-SDK sp
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 
 class OperationType(StrEnum):
@@ -111,10 +110,3 @@ class EventType(StrEnum):
     CALLBACK_FAILED = "CallbackFailed"
     CALLBACK_TIMED_OUT = "CallbackTimedOut"
     INVOCATION_COMPLETED = "InvocationCompleted"
-
-
-TERMINAL_STATUSES: Final[frozenset[str]] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT", "STOPPED"})
-"""Operation statuses that never change again."""
-
-ENDED_STATUSES: Final[frozenset[str]] = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED"})
-"""Execution statuses that never change again (but for deletion)."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from durably.wire.names import ENDED_STATUSES
 from durably.wire.shapes import Event
+from durably.wire.statuses import ENDED_STATUSES
 
 from .records import Effect, Facts, Head, Op, Outcome, Pause, launching, op_timers, pending, terminal
 
