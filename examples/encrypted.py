@@ -88,7 +88,7 @@ def admit(patient: Patient, ctx: DurableContext) -> Stay:
     findings = ctx.map(["X-ray", "blood count"], on, name="examinations").get_results()
     ctx.wait(Duration.from_seconds(1), name="observation")
     # What another function reads is written for it, so it is not the default's business.
-    config: InvokeConfig[Patient, str] = InvokeConfig(serdes_payload=SECRET, serdes_result=SECRET)
+    config = InvokeConfig(serdes_payload=SECRET, serdes_result=SECRET)
     invoice = ctx.invoke("bill:$LATEST", patient, name="bill", config=config, result_type=str)
     return Stay(patient, findings, invoice)
 

@@ -36,6 +36,8 @@ _ELSEWHERE: Final = {
 }
 """The module to import before a record that names such an error can be rebuilt."""
 
+_ORIGIN: Final = "originally: "
+
 _OWN_FILES: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _registry: dict[str, type[DurableOperationError]] = {}
 
@@ -75,7 +77,8 @@ def error_object(error: BaseException) -> ErrorObject:
                 self.error_data = {"sku": sku}
 
     An error of an operation (StepError, ...) that escapes one level up is recorded under its own name, with the
-    message, data and stack trace of the original.
+    message, data and stack trace of the original, and a line ``originally: shop.OutOfStock`` at the end of that: the
+    type that the operation failed with.
     """
     from .exceptions import DurableOperationError, SerDesError
 
@@ -83,8 +86,14 @@ def error_object(error: BaseException) -> ErrorObject:
         # Pinned to the base class: that is what replay rebuilds.
         return _record(f"{OUR_MODULES[0]}.SerDesError", error.message, error.data, error.stack_trace or _stack(error))
     if isinstance(error, DurableOperationError):
-        return _record(type_name(type(error)), error.message, error.data, error.stack_trace)
+        return _record(type_name(type(error)), error.message, error.data, _with_origin(error))
     return _record(type_name(type(error)), message_of(error), _data_of(error), _stack(error))
+
+
+def _with_origin(error: DurableOperationError) -> list[str] | None:
+    if error.error_type == type_name(type(error)):
+        return error.stack_trace
+    return [*(error.stack_trace or ()), f"{_ORIGIN}{error.error_type}"]
 
 
 def type_name(cls: type[BaseException]) -> str:
@@ -210,9 +219,10 @@ def operation_error(
         error: the record; None or empty if the service recorded no error (a timeout, for example).
         default_message: the message if the record has none.
 
-    Its ``__cause__`` is the stand-in for what escaped the operation. A recorded SerDesError comes back as itself.
+    Its ``__cause__`` is the stand-in for what escaped the operation, and so on as far as the record tells. A recorded
+    SerDesError comes back as itself.
     """
-    from .exceptions import DurableOperationError, SerDesError
+    from .exceptions import SerDesError
 
     fields: ErrorObject = error or {}
     recorded_type = fields.get("ErrorType")
@@ -225,5 +235,19 @@ def operation_error(
     }
     result = SerDesError(**values) if recorded_type in _SERDES_ERRORS else cls(**values)
     if error:
-        result.__cause__ = DurableOperationError.from_error_fields(**values)
+        result.__cause__ = _stand_in(**values)
     return result
+
+
+def _stand_in(
+    error_type: str | None, message: str | None, data: str | None, stack_trace: list[str] | None
+) -> DurableOperationError:
+    """What escaped an operation: an error of ours knows what it stood for in its turn."""
+    cls = registered_error(error_type)
+    origin = stack_trace[-1] if stack_trace else ""
+    if not origin.startswith(_ORIGIN) or error_type not in _registry:
+        return cls(message=message, error_type=error_type, data=data, stack_trace=stack_trace)
+    origin, lines = origin.removeprefix(_ORIGIN), (stack_trace or [])[:-1]
+    found = cls(message=message, error_type=origin, data=data, stack_trace=lines)
+    found.__cause__ = _stand_in(origin, message, data, lines)
+    return found

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import pickle
 
 import pytest
@@ -193,7 +194,15 @@ class TestErrorObject:
     def test_an_operation_error_is_recorded_one_level_up_under_its_own_name(self) -> None:
         inner = operation_error(StepError, error_object(OutOfStock("x", "data")))
         record = error_object(raised(inner))
-        assert record == {"ErrorType": "durably.StepError", "ErrorMessage": "x is out of stock", "ErrorData": "data"}
+        assert record == {
+            "ErrorType": "durably.StepError",
+            "ErrorMessage": "x is out of stock",
+            "ErrorData": "data",
+            "StackTrace": [f"originally: {__name__}.OutOfStock"],
+        }
+
+    def test_a_stand_in_that_stands_for_nothing_else_is_recorded_as_it_is(self) -> None:
+        assert error_object(raised(StepError("m", stack_trace=["line"])))["StackTrace"] == ["line"]
 
     def test_a_serdes_error_is_pinned_to_its_base(self) -> None:
         class Mine(SerDesError):
@@ -236,6 +245,30 @@ class TestOperationError:
         assert str(error) == "no answer within 60 s"
         assert error.error_type == "durably.CallbackTimeoutError"
         assert error.__cause__ is None
+
+    def test_the_type_survives_every_level(self) -> None:
+        """A step in a child context in a child context: each level knows what escaped it, down to the first."""
+        step = operation_error(StepError, error_object(raised(OutOfStock("x", "data"))))
+        child = operation_error(ChildContextError, error_object(step))
+        outer = operation_error(ChildContextError, json.loads(json.dumps(error_object(child))))
+        chain: list[tuple[str, str]] = []
+        error: BaseException | None = outer
+        while isinstance(error, DurableOperationError):
+            chain.append((type(error).__name__, error.error_type))
+            assert (error.message, error.data) == ("x is out of stock", "data")
+            error = error.__cause__
+        assert chain == [
+            ("ChildContextError", "durably.ChildContextError"),
+            ("ChildContextError", "durably.StepError"),
+            ("StepError", f"{__name__}.OutOfStock"),
+            ("DurableOperationError", f"{__name__}.OutOfStock"),
+        ]
+
+    def test_only_an_error_of_ours_stands_for_another(self) -> None:
+        record = {"ErrorType": "shop.Gone", "ErrorMessage": "m", "StackTrace": ["originally: durably.StepError"]}
+        cause = operation_error(CallbackExternalError, record).__cause__  # type: ignore[arg-type]
+        assert type(cause) is DurableOperationError
+        assert (cause.error_type, cause.stack_trace) == ("shop.Gone", ["originally: durably.StepError"])
 
     def test_first_run_and_replay_agree(self) -> None:
         record = error_object(raised(OutOfStock("x", {"a": 1})))
