@@ -14,6 +14,7 @@ from ._backoff import (
     LinearBackoff,
     NoRetry,
 )
+from ._decision import RetryDecision
 from ._duration import Duration, DurationLike, Numeric, as_duration
 from ._jitter import JitterStrategy
 from ._retry_checks import (
@@ -89,6 +90,10 @@ class RetryStrategyConfig(Value):
     def max_delay_seconds(self) -> int:
         return self.max_delay.seconds
 
+    def __call__(self, error: Exception, attempts_made: int) -> RetryDecision:
+        """A config is a strategy itself: the one that is made of it."""
+        return create_retry_strategy(self)(error, attempts_made)
+
 
 class LinearRetryStrategyConfig(Value):
     """What :func:`create_linear_retry_strategy` needs; see :class:`LinearBackoff` for the meaning."""
@@ -153,6 +158,10 @@ class LinearRetryStrategyConfig(Value):
     @property
     def max_delay_seconds(self) -> int:
         return self.max_delay.seconds
+
+    def __call__(self, error: Exception, attempts_made: int) -> RetryDecision:
+        """A config is a strategy itself: the one that is made of it."""
+        return create_linear_retry_strategy(self)(error, attempts_made)
 
 
 def create_retry_strategy(config: RetryStrategyConfig | None = None) -> ExponentialBackoff:

@@ -10,7 +10,15 @@ from ._config_checks import check_serdes
 from .checkpointing import CheckpointConfig, CheckpointMode
 from .engine.invocation import invoke_async, invoke_sync
 from .exceptions import ValidationError
-from .serdes import SerDesContext, codec_by, default_serdes, json_codec_for, parameter_annotation, return_annotation
+from .serdes import (
+    SerDesContext,
+    codec_by,
+    default_serdes,
+    json_codec_for,
+    output_codec_for,
+    parameter_annotation,
+    return_annotation,
+)
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -116,7 +124,7 @@ class DurableFunction(Generic[In, Out]):
         if self._codecs is None:
             self._codecs = (
                 self._codec_of(lambda: json_codec_for(parameter_annotation(self.handler, 0))),
-                self._codec_of(lambda: json_codec_for(return_annotation(self.handler))),
+                self._codec_of(lambda: output_codec_for(return_annotation(self.handler))),
             )
         return self._codecs
 

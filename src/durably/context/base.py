@@ -27,6 +27,7 @@ from durably.serdes import (
     codec_for,
     default_serdes,
     json_codec_for,
+    result_codec_for,
     return_annotation,
 )
 from durably.wire.limits import FUNCTION_NAME_PATTERN, MAX_NAME_LENGTH, MAX_WAIT_SECONDS, NAME_PATTERN
@@ -367,10 +368,10 @@ class ContextBase:
         if serdes is None:
             serdes, name = self._operation_serdes, "operation_serdes"
         if serdes is None:
-            return codec_for(annotation_of(func, *types))
+            return result_codec_for(annotation_of(func, *types))
         for one in types:
             check_result_type(serdes, None if one is MISSING else one, "result", name)
-        return _codec_by(serdes, lambda: codec_for(annotation_of(func, *types)), op)
+        return _codec_by(serdes, lambda: result_codec_for(annotation_of(func, *types)), op)
 
     def _default_codec(self, make_codec: Callable[[], Codec], op: Op) -> Codec:
         """For an operation that has no serdes of its own."""

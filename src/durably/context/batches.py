@@ -9,7 +9,7 @@ from durably._config_checks import check_result_type
 from durably.engine.operation import Op
 from durably.engine.scope import CURRENT
 from durably.exceptions import ValidationError
-from durably.serdes import MISSING, SerDesContext, codec_by, codec_for, return_annotation
+from durably.serdes import MISSING, SerDesContext, codec_by, codec_for, result_codec_for, return_annotation
 from durably.wire.ids import operation_id
 
 from .base import ContextBase, check_callable, check_name
@@ -124,7 +124,7 @@ class BatchOperations(ContextBase):
 
         codec: Codec = BatchCodec(codec_of)
         if config.serdes is not None:
-            plain = codec_of if config.item_serdes is not None else lambda index: codec_for(annotation_of(index))
+            plain = codec_of if config.item_serdes is not None else lambda index: result_codec_for(annotation_of(index))
             codec = codec_by(config.serdes, SerDesContext(op.id, op.run.arn), lambda: BatchCodec(plain, read_back=True))
         plan = Batch(sub_type, result_type, specs, total, config, branch_codec, codec, self._child)
         return self._drive(batch(op, plan), op)
@@ -139,12 +139,12 @@ class BatchOperations(ContextBase):
         """
         serdes = self._operation_serdes if own is None else own
         if serdes is None:
-            return lambda index: codec_for(annotation_of(index))
+            return lambda index: result_codec_for(annotation_of(index))
         arn = op.run.arn
 
         def codec_of(index: int) -> Codec:
             item_id = f"{op.id}-item-{index}" if batched else operation_id(op.id, index)
-            return codec_by(serdes, SerDesContext(item_id, arn), lambda: codec_for(annotation_of(index)))
+            return codec_by(serdes, SerDesContext(item_id, arn), lambda: result_codec_for(annotation_of(index)))
 
         return codec_of
 

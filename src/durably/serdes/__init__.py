@@ -13,6 +13,7 @@ from durably._values import publish
 
 from ._annotations import MISSING, parameter_annotation, return_annotation
 from ._base import (
+    AnnotationMismatchWarning,
     Codec,
     JsonSerDes,
     PassThroughSerDes,
@@ -28,6 +29,8 @@ from ._select import (
     codec_for,
     default_serdes,
     json_codec_for,
+    output_codec_for,
+    result_codec_for,
     round_trip,
 )
 
@@ -44,6 +47,7 @@ __all__ = [
     "PassThroughSerDes",
     "DefaultSerDes",
     "ExtendedTypeSerDes",
+    "AnnotationMismatchWarning",
     "Codec",
     "SerDesCodec",
     "WrappingSerDes",
@@ -51,6 +55,8 @@ __all__ = [
     "codec_for",
     "default_serdes",
     "json_codec_for",
+    "output_codec_for",
+    "result_codec_for",
     "round_trip",
     "MISSING",
     "return_annotation",

@@ -47,6 +47,14 @@ class SerDes(ABC, Generic[T]):
         """The value of a recorded text."""
 
 
+class AnnotationMismatchWarning(UserWarning):
+    """A function returned what its annotation does not say.
+
+    Where the annotation names nothing but JSON's own types (``dict[str, bool]``) the value is recorded all the same. An
+    annotation that restores something, such as a dataclass or a datetime, is binding: that is a SerDesError.
+    """
+
+
 class WrappingSerDes(SerDes[T]):
     """A serdes that may go around the codec which the value would have without it, and so keeps to annotations."""
 

@@ -11,14 +11,16 @@ from durably.exceptions import SerDesError
 from ._annotations import MISSING
 from ._base import Codec
 from ._hooks import is_pydantic_model
+from ._lenient import LenientCodec
 from ._pydantic import PydanticCodec
-from ._typed import TypedCodec, describe, strip
+from ._typed import TypedCodec, describe, is_union, strip
 from ._untyped import PlainJsonCodec, UntypedCodec
 
 _ANYTHING: Final = (MISSING, Any, object, typing.NoReturn, typing.Never)
+_PLAIN: Final = (None, type(None), str, int, float, bool, list, dict, typing.List, typing.Dict)  # noqa: UP006
 
 
-def build_codec(annotation: Any, tagged: bool) -> Codec:
+def build_codec(annotation: Any, tagged: bool, lenient: bool = False) -> Codec:
     inner = strip(annotation)
     if any(inner is word for word in _ANYTHING) or isinstance(inner, typing.TypeVar):
         return UntypedCodec() if tagged else PlainJsonCodec()
@@ -29,10 +31,23 @@ def build_codec(annotation: Any, tagged: bool) -> Codec:
         return batch
     if any(is_pydantic_model(part) for part in _parts(annotation)):
         return PydanticCodec(annotation, tagged)
+    cls = LenientCodec if lenient and _is_plain(annotation) else TypedCodec
     try:
-        return TypedCodec(annotation, tagged)
+        return cls(annotation, tagged)
     except Exception as failure:
         raise SerDesError(_unsupported(annotation, failure)) from failure
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Whether an annotation names nothing but what JSON restores by itself."""
+    inner = strip(annotation)
+    if typing.get_origin(inner) is typing.Literal:
+        return True
+    if is_union(inner):
+        return all(_is_plain(part) for part in typing.get_args(inner))
+    if any(inner is word for word in (*_ANYTHING, *_PLAIN)):
+        return True
+    return typing.get_origin(inner) in (list, dict) and all(_is_plain(part) for part in typing.get_args(inner))
 
 
 def _batch_codec(annotation: Any, tagged: bool) -> Codec | None:

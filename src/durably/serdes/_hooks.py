@@ -15,14 +15,14 @@ def to_json_hook(value: Any) -> Any:
     """Encoder hook: the JSON form of a value that msgspec has none for."""
     if is_pydantic_model(type(value)):
         return msgspec.Raw(value.model_dump_json(by_alias=True, round_trip=True, warnings=False).encode())
-    return _batch_to_builtins(value)
+    return _scalar(value) if isinstance(value, (str, int, float)) else _batch_to_builtins(value)
 
 
 def to_builtins_hook(value: Any) -> Any:
     """The same for :func:`msgspec.to_builtins`."""
     if is_pydantic_model(type(value)):
         return value.model_dump(mode="json", by_alias=True, round_trip=True, warnings=False)
-    return _batch_to_builtins(value)
+    return _scalar(value) if isinstance(value, (str, int, float)) else _batch_to_builtins(value)
 
 
 def from_json_hook(cls: Any, value: Any) -> Any:
@@ -34,6 +34,13 @@ def from_json_hook(cls: Any, value: Any) -> Any:
     if is_ours(cls):
         return from_builtins(cls, value, _convert)
     raise TypeError(_remedy("read", cls))
+
+
+def _scalar(value: str | int | float) -> str | int | float:
+    """An instance of a subclass of a scalar type (an id, a marked-up string), as the scalar that it is."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int.__int__(value) if isinstance(value, int) else float.__float__(value)
 
 
 def _batch_to_builtins(value: Any) -> Any:

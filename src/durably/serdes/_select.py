@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 _CACHE_LIMIT: Final = 2048
 
 _codecs: dict[Any, Codec] = {}
+_result_codecs: dict[Any, Codec] = {}
 _json_codecs: dict[Any, Codec] = {}
+_output_codecs: dict[Any, Codec] = {}
 
 
 def codec_for(annotation: Any = MISSING) -> Codec:
@@ -32,6 +34,18 @@ def codec_for(annotation: Any = MISSING) -> Codec:
         return _build(annotation, _codecs, tagged=True)
 
 
+def result_codec_for(annotation: Any = MISSING) -> Codec:
+    """The codec for what the program's own functions return, to be recorded.
+
+    As :func:`codec_for`, but an annotation of nothing but JSON's own types (``dict[str, bool]``) restores nothing, so a
+    value that does not fit it is recorded as if there were none, with an AnnotationMismatchWarning.
+    """
+    try:
+        return _result_codecs[annotation]
+    except (KeyError, TypeError):
+        return _build(annotation, _result_codecs, tagged=True, lenient=True)
+
+
 def json_codec_for(annotation: Any = MISSING) -> Codec:
     """The codec for what leaves the execution: the handler's input and result, the payload and result of an invoke.
 
@@ -44,10 +58,18 @@ def json_codec_for(annotation: Any = MISSING) -> Codec:
         return _build(annotation, _json_codecs, tagged=False)
 
 
-def _build(annotation: Any, cache: dict[Any, Codec], *, tagged: bool) -> Codec:
+def output_codec_for(annotation: Any = MISSING) -> Codec:
+    """The codec for a handler's result: to :func:`json_codec_for` as :func:`result_codec_for` to :func:`codec_for`."""
+    try:
+        return _output_codecs[annotation]
+    except (KeyError, TypeError):
+        return _build(annotation, _output_codecs, tagged=False, lenient=True)
+
+
+def _build(annotation: Any, cache: dict[Any, Codec], *, tagged: bool, lenient: bool = False) -> Codec:
     from ._build import build_codec
 
-    codec = build_codec(annotation, tagged)
+    codec = build_codec(annotation, tagged, lenient)
     if len(cache) >= _CACHE_LIMIT:  # types made inside functions are new in every call
         cache.clear()
     try:

@@ -3,7 +3,8 @@
 The official SDK writes ``{"t": tag, "v": ...}`` around every part of anything but scalars and plain lists. Its
 reader looks into a container only through a tag, and takes a part without one for what it is. So we can write
 the same language with fewer words: a tag on each part that JSON has no word for, on the containers on the way to it,
-and nothing on the rest. A dict that happens to look like a tag is written as a tagged dict.
+and nothing on the rest. A dict that happens to look like a tag is written as a tagged dict. One tag is our own: ``M``
+holds the pairs of a dict whose keys are not all strings.
 """
 
 from __future__ import annotations
@@ -109,19 +110,31 @@ def _tag_sequence(value: list[Any] | tuple[Any, ...], path: Path, parents: tuple
 
 
 def _tag_dict(value: dict[Any, Any], path: Path, parents: tuple[int, ...]) -> tuple[Any, bool]:
+    if any(not isinstance(key, str) for key in value):
+        return _tag_pairs(value, path, parents), True
     nodes: dict[str, Any] = {}
     any_tag = "t" in value and "v" in value
     for key, part in value.items():
-        if not isinstance(key, str):
-            raise BadValue(
-                path,
-                f"is a dict with the key {excerpt(key)} ({type(key).__name__}), and JSON keys are strings: "
-                f"annotate the function's return type (e.g. -> dict[{type(key).__name__}, ...]), or use str keys",
-            )
         node, is_tag = _tag(part, (*path, key), parents)
         nodes[str.__str__(key)] = node
         any_tag = any_tag or is_tag
     return ({"t": "m", "v": nodes}, True) if any_tag else (nodes, False)
+
+
+def _tag_pairs(value: dict[Any, Any], path: Path, parents: tuple[int, ...]) -> dict[str, Any]:
+    """A dict with keys that are no strings, which neither JSON nor the official SDK can give back."""
+    pairs: list[list[Any]] = []
+    for key, part in value.items():
+        try:
+            key_node = _tag(key, path, parents)[0]
+        except BadValue:
+            raise BadValue(
+                path,
+                f"is a dict with the key {excerpt(key)} ({type(key).__name__}), which has no recorded form: "
+                f"annotate the function's return type (e.g. -> dict[{type(key).__name__}, ...]), or use str keys",
+            ) from None
+        pairs.append([key_node, _tag(part, (*path, excerpt(key)), parents)[0]])
+    return {"t": "M", "v": pairs}
 
 
 def unwritable(value: Any) -> str:
@@ -192,6 +205,8 @@ def _untag(node: Any, path: Path = ()) -> Any:
         return [_untag(part, (*path, index)) for index, part in enumerate(value)]
     if tag == "t":
         return tuple([_untag(part, (*path, index)) for index, part in enumerate(value)])
+    if tag == "M":
+        return _untag_pairs(value, path)
     if tag in ("m", "br"):
         fields = {key: _untag(part, (*path, key)) for key, part in value.items()}
         return fields if tag == "m" else _untag_batch(fields, path)
@@ -201,6 +216,13 @@ def _untag(node: Any, path: Path = ()) -> Any:
         raise BadValue(
             path, f"has the type tag {tag!r}, and {excerpt(value)} cannot be read as one: {failure}"
         ) from None
+
+
+def _untag_pairs(pairs: list[Any], path: Path) -> dict[Any, Any]:
+    try:
+        return {_untag(key, path): _untag(part, (*path, excerpt(key))) for key, part in pairs}
+    except (TypeError, ValueError) as failure:
+        raise BadValue(path, f"has the type tag 'M', and is no list of keys and values: {failure}") from None
 
 
 def _untag_batch(fields: dict[str, Any], path: Path) -> BatchResult[Any]:
@@ -241,5 +263,6 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
     "t": (list,),
     "l": (list,),
     "m": (dict,),
+    "M": (list,),
     "br": (dict,),
 }

@@ -93,7 +93,7 @@ class TypedCodec:
                     text = write_tagged(tree)
                 else:
                     text = write_plain(value)
-                back = self._decode_slowly(text)
+                back = TypedCodec._decode_slowly(self, text)  # strictly
                 if same(value, back, self._loose):
                     return text, back
             except (SerDesError, BadValue, *FAILURES):

@@ -107,7 +107,10 @@ def write_plain(value: Any) -> str:
     try:
         tree = msgspec.to_builtins(value, str_keys=True, enc_hook=to_builtins_hook)
     except FAILURES as failure:
-        raise _find_unwritable(value, failure) from None
+        try:
+            return json.dumps(value, separators=(",", ":"), allow_nan=False)  # which knows keys that are True or None
+        except FAILURES:
+            raise _find_unwritable(value, failure) from None
     _refuse_nan(tree, ())
     try:
         return json.dumps(tree, separators=(",", ":"))
