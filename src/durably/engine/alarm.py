@@ -11,8 +11,6 @@ from contextvars import Context
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from .clock import now_ms
-
 if TYPE_CHECKING:
     from durably.wire.shapes import Operation
 
@@ -27,6 +25,7 @@ class Alarm:
     """One timer for the earliest of all.
 
     Parameters:
+        now_ms: the clock that the service goes by.
         still: whether an operation still waits for that moment.
         fire: called when one is due.
     """
@@ -35,11 +34,13 @@ class Alarm:
         self,
         loop: asyncio.AbstractEventLoop,
         context: Context,
+        now_ms: Callable[[], int],
         still: Callable[[str, int], bool],
         fire: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._context = context
+        self._now_ms = now_ms
         self._still = still
         self._fire = fire
         self._dues: list[tuple[int, str]] = []
@@ -66,7 +67,7 @@ class Alarm:
         if first != self._armed_for:
             self._rings = 0
         self._armed_for = first
-        delay = max(0.0, (first[0] - now_ms()) / 1000) + (_PATIENCE * 2**self._rings if self._rings else 0.0)
+        delay = max(0.0, (first[0] - self._now_ms()) / 1000) + (_PATIENCE * 2**self._rings if self._rings else 0.0)
         self._timer = self._loop.call_later(min(delay, _LONGEST), self._ring, context=self._context)
 
     def cancel(self) -> None:

@@ -13,6 +13,7 @@ from durably.wire.api_errors import ApiError
 
 from .alarm import Alarm, due_of
 from .delivery import Delivery
+from .environment import environment_of
 from .operation import is_terminal
 from .pages import gather_pages
 from .requests import Flush
@@ -37,6 +38,7 @@ class AsyncWriter(Run):
         self, arn: str, token: str, operations: list[Operation], transport: AsyncTransport, lambda_context: Any = None
     ) -> None:
         super().__init__(arn, token, operations, lambda_context)
+        self.environment = environment_of(transport)
         self.transport = transport
         self._lead_soon = getattr(transport, "soon", None)
         self.loop = asyncio.get_running_loop()
@@ -51,7 +53,7 @@ class AsyncWriter(Run):
         self._quiet: asyncio.Future[None] | None = None
         self._flushes: deque[tuple[int, Flush, ParkFuture]] = deque()
         self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
-        self._alarm = Alarm(self.loop, self._outside, self._still_due, self._refresh)
+        self._alarm = Alarm(self.loop, self._outside, self.environment.now_ms, self._still_due, self._refresh)
         self._delivery = Delivery(self.loop, self._soon, self._handed_out)
 
     def _check_soon(self) -> None:

@@ -9,7 +9,6 @@ from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_RESPONSE
 from durably.wire.payloads import utf8_size
 
-from .clock import now_ms
 from .run import Run
 from .suspension import Verdict
 
@@ -69,7 +68,11 @@ def oversized(run: Run, output: InvocationOutput) -> tuple[OperationUpdate, Invo
     """
     result = output.get("Result")
     error = output.get("Error")
-    update: OperationUpdate = {"Id": f"execution-result-{now_ms()}", "Type": "EXECUTION", "Action": "SUCCEED"}
+    update: OperationUpdate = {
+        "Id": f"execution-result-{run.environment.now_ms()}",
+        "Type": "EXECUTION",
+        "Action": "SUCCEED",
+    }
     if result is not None and utf8_size(result) > MAX_RESPONSE:
         update["Payload"] = result
         return update, {"Status": "SUCCEEDED", "Result": ""}

@@ -19,7 +19,7 @@ from durably.exceptions import (
 )
 from durably.wire.api_errors import ApiError
 
-from .clock import monotonic
+from .environment import REAL, Environment
 from .operation import Op, describe
 from .outbox import Outbox
 from .requests import Request
@@ -58,6 +58,7 @@ class Run:
     def __init__(self, arn: str, token: str, operations: list[Operation], lambda_context: Any = None) -> None:
         self.arn = arn
         self.token: str | None = token
+        self.environment: Environment = REAL
         self.ops: dict[str, Operation] = {operation["Id"]: operation for operation in operations}
         self.outbox = Outbox()
         self.lambda_context = lambda_context
@@ -150,7 +151,7 @@ class Run:
         From ``stop_at`` on nothing new begins; steps that run have until ``cut_at``, where they can be cut off.
         """
         margin = min(TERMINATION_MARGIN_MS, remaining_ms // 5)
-        now = monotonic()
+        now = self.environment.monotonic()
         self.stop_at = now + (remaining_ms - margin) / 1000
         self.cut_at = now + (remaining_ms - margin / 4) / 1000
 

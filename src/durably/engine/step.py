@@ -88,7 +88,8 @@ def step(
                     continue
         try:
             scope = Scope(run, None, None, op.describe())
-            value = yield Body(func, (make_context(op, attempt),), scope, is_step=True, timeout=config.timeout_seconds)
+            body = run.environment.body(op, attempt, func)
+            value = yield Body(body, (make_context(op, attempt),), scope, is_step=True, timeout=config.timeout_seconds)
             text, value = codec.round_trip(value)
             if utf8_size(text) > MAX_PAYLOAD:
                 raise SerDesError(

@@ -14,7 +14,6 @@ respect to sending: nothing of a branch that lost can be recorded after that.
 
 from __future__ import annotations
 
-import threading
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,11 +22,10 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .branch import Branch
-from .clock import now_ms
+from .environment import Condition
 from .group import MakeBranch, Outcome
 from .scope import CURRENT
 from .suspension import SuspendExecution, Verdict
-from .threads import borrow
 
 if TYPE_CHECKING:
     from durably.wire.shapes import Operation
@@ -49,8 +47,8 @@ class _Strand:
 
     __slots__ = ("changed", "groups", "not_before_ms", "refreshes")
 
-    def __init__(self, lock: threading.Lock) -> None:
-        self.changed = threading.Condition(lock)
+    def __init__(self, changed: Condition) -> None:
+        self.changed = changed
         self.groups: list[SyncGroup] = []
         self.refreshes = 0
         self.not_before_ms = 0
@@ -79,7 +77,7 @@ class Crew:
         self._open[self._opened] = group
         strand = self._strands.get(group.key)
         if strand is None:
-            strand = self._strands[group.key] = _Strand(self.lock)
+            strand = self._strands[group.key] = _Strand(self.run.environment.condition(self.lock))
         strand.groups.append(group)
         return self._opened, strand
 
@@ -123,7 +121,7 @@ class Crew:
     def _hire(self) -> None:
         if self._hired - self._waiting < MAX_THREADS:
             self._hired += 1
-            borrow(self._work)
+            self.run.environment.borrow(self._work)
 
     def _work(self) -> None:
         counted = True
@@ -160,13 +158,13 @@ class Crew:
                     return found
                 strand = self._strands.get(key)
                 if strand is not None and any(group.can_move for group in strand.groups):
-                    timeout = _until_due(strand, waits)
+                    timeout = self._until_due(strand, waits)
                     if timeout is None or timeout > 0:
                         self._wait(strand, timeout, waits)
                         continue
                     strand.refreshes += 1
                     patience = _REFRESH_PATIENCE_MS * 2 ** min(strand.refreshes - 1, 10)
-                    strand.not_before_ms = now_ms() + patience
+                    strand.not_before_ms = self.run.environment.now_ms() + patience
                 elif not self.run.outbox.has_pending:  # everything is recorded before the program waits
                     parked = [wait for group in strand.groups for wait in group.waits()] if strand is not None else []
                     raise self.run.suspend_branch(branch, [*waits, *parked])
@@ -184,6 +182,14 @@ class Crew:
             self._waiting -= 1
             for op_id, _, _ in waits:
                 self._watched.pop(op_id, None)
+
+    def _until_due(self, strand: _Strand, waits: Waits) -> float | None:
+        """Seconds until something waited for changes by itself; None when nothing does."""
+        dues = [due for _, _, due in waits] + [group.due_ms() for group in strand.groups]
+        known = [due for due in dues if due is not None]
+        if not known:
+            return None
+        return (max(min(known), strand.not_before_ms) - self.run.environment.now_ms()) / 1000
 
     # ---- parked branches ---------------------------------------------------------------------------------
 
@@ -359,15 +365,6 @@ class SyncGroup:
         running = len(self._running)
         self._running.clear()
         self._crew.leave(self, running)
-
-
-def _until_due(strand: _Strand, waits: Waits) -> float | None:
-    """Seconds until something waited for changes by itself; None when nothing does."""
-    dues = [due for _, _, due in waits] + [group.due_ms() for group in strand.groups]
-    known = [due for due in dues if due is not None]
-    if not known:
-        return None
-    return (max(min(known), strand.not_before_ms) - now_ms()) / 1000
 
 
 def _number(group: SyncGroup) -> int:

@@ -20,14 +20,13 @@ from durably.exceptions import ValidationError
 from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
 
-from .clock import monotonic
+from .environment import environment_of
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Pause, Request, Turn
 from .run import Protocol, Run, state_of
 from .scope import CURRENT
 from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
 from .sync_group import Crew, SyncGroup
-from .threads import borrow
 from .timeouts import call_in_time, run_body
 
 if TYPE_CHECKING:
@@ -55,8 +54,9 @@ class SyncRun(Run):
     ) -> None:
         super().__init__(arn, token, operations, lambda_context)
         self.client = client
+        self.environment = environment_of(client)
         self.lock = threading.Lock()
-        self.state = threading.Condition(self.lock)
+        self.state = self.environment.condition(self.lock)
         self._crew: Crew | None = None
         self._sending = False
         self._nudge = allocate_lock()
@@ -139,7 +139,7 @@ class SyncRun(Run):
 
     def _call(self, body: Body) -> Any:
         if body.timeout is not None:
-            result = call_in_time(body)
+            result = call_in_time(body, self.environment)
         else:
             token = CURRENT.set(body.scope)
             try:
@@ -156,7 +156,7 @@ class SyncRun(Run):
         return result
 
     def admit(self, branch: Branch | None) -> None:
-        if self.stop_at is None or monotonic() < self.stop_at or self.verdict is not None:
+        if self.stop_at is None or self.environment.monotonic() < self.stop_at or self.verdict is not None:
             return
         self.stopping = True
         strand = None if branch is None else branch.strand
@@ -177,6 +177,9 @@ class SyncRun(Run):
                 self._wake_helper()
             elif deferred and not self._helper and self.stop_at is not None:
                 self._wake_helper()  # what is collected is sent in time, even if a step outlasts the invocation
+            at_once = self.environment.sends_at_once and not awaited and self.must_send()
+        if at_once:
+            self._flush(seq)
         return seq
 
     def _flush(self, seq: int) -> None:
@@ -237,19 +240,21 @@ class SyncRun(Run):
 
     def _wake_helper(self) -> None:
         """Let the helper look at the outbox when it can. The caller holds the lock."""
-        if self._nudged or self._closed:
+        if self._nudged or self._closed or self.environment.sends_at_once:
             return
         self._nudged = True
         if not self._helper:
             self._helper = True
-            borrow(self._help)
+            self.environment.borrow(self._help)
         self._nudge.release()
 
     def _help(self) -> None:
         """Send what nobody waits for, whenever woken, until the run is closed; and all there is when time is up."""
         limit = self.stop_at
         while True:
-            nudged = self._nudge.acquire(timeout=-1 if limit is None else max(0.0, limit - monotonic()))
+            nudged = self._nudge.acquire(
+                timeout=-1 if limit is None else max(0.0, limit - self.environment.monotonic())
+            )
             with self.state:
                 if self._closed:
                     return

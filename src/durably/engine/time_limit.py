@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from .clock import monotonic
 from .tasks import ParkFuture
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class TimeLimit:
         run = self._run
         assert run.stop_at is not None
         assert run.cut_at is not None
-        now = monotonic()
+        now = run.environment.monotonic()
         for moment, reached in ((run.stop_at, self._stop), (run.cut_at, self._cut)):
             self._timers.append(run.loop.call_later(moment - now, reached, context=run._outside))
 

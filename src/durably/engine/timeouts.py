@@ -6,15 +6,15 @@ thread is left behind, and whatever it still returns is not looked at.
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock
 from contextvars import copy_context
 from typing import Any
 
 from durably.exceptions import StepTimeoutError
 
+from .environment import Environment
 from .requests import Body
 from .scope import CURRENT
-from .threads import borrow
 
 __all__ = ["call_in_time", "run_body", "timed_out"]
 
@@ -27,26 +27,32 @@ def run_body(body: Body) -> Any:
     return body.func(*body.args)
 
 
-def call_in_time(body: Body) -> Any:
+def call_in_time(body: Body, environment: Environment) -> Any:
     """Call the body's function in another thread, with this thread's context variables.
 
     Raises StepTimeoutError when it has not returned in time.
     """
-    ended = threading.Event()
+    lock = allocate_lock()
+    ended = environment.condition(lock)
     outcome: list[tuple[Any, BaseException | None]] = []
     context = copy_context()
     context.run(CURRENT.set, body.scope)
 
     def call() -> None:
         try:
-            outcome.append((context.run(run_body, body), None))
+            made: tuple[Any, BaseException | None] = (context.run(run_body, body), None)
         except BaseException as error:
-            outcome.append((None, error))
-        ended.set()
+            made = (None, error)
+        with lock:
+            outcome.append(made)
+            ended.notify_all()
 
-    borrow(call)
-    if not ended.wait(body.timeout):
-        raise timed_out(body)
+    environment.borrow(call)
+    with lock:
+        if not outcome:
+            ended.wait(body.timeout)
+        if not outcome:
+            raise timed_out(body)
     value, error = outcome[0]
     if error is not None:
         raise error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from durably.wire.limits import MAX_STATE_PAGE
 
+from .environment import REAL, Environment, environment_of
 from .mailbox import mailbox_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ Reply = Callable[[Any], None]
 
 class AsyncTransport(Protocol):
     """``reply`` is called once, on the loop, never within the call itself, with the answer or the failure."""
+
+    environment: Environment
 
     def checkpoint(
         self,
@@ -45,6 +48,12 @@ class AsyncTransport(Protocol):
 
 def transport_for(client: Any) -> AsyncTransport:
     """The cheapest way: callbacks of a service in this process, coroutines, or a thread for blocking calls."""
+    transport = _transport_for(client)
+    transport.environment = environment_of(client)
+    return transport
+
+
+def _transport_for(client: Any) -> AsyncTransport:
     loop = asyncio.get_running_loop()
     port = getattr(client, "port", None)
     if port is not None and hasattr(port, "submit_checkpoint"):
@@ -66,6 +75,8 @@ def post_to(loop: asyncio.AbstractEventLoop, reply: Reply, answer: Any) -> None:
 
 
 class _PortTransport:
+    environment = REAL
+
     def __init__(self, port: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._port = port
         self._post = mailbox_of(loop).post
@@ -90,6 +101,8 @@ class _Leader(asyncio.Task[None]):
 
 
 class _CoroutineTransport:
+    environment = REAL
+
     def __init__(self, checkpoint: Any, get_state: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._checkpoint = checkpoint
         self._get_state = get_state
@@ -141,6 +154,7 @@ class _CoroutineTransport:
 
 
 class _ThreadTransport:
+    environment = REAL
     _threads: ThreadPoolExecutor | None = None
 
     def __init__(self, client: Any, loop: asyncio.AbstractEventLoop) -> None:

@@ -22,7 +22,6 @@ from durably.wire.limits import MAX_PAYLOAD
 from durably.wire.payloads import utf8_size
 
 from .cancellation import cancelled_error, is_cancellation, raise_recorded
-from .clock import now_ms
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
@@ -64,14 +63,15 @@ def wait_for_condition(
             continue
         details = {} if record is None else op.details(record)
         attempt = int(details.get("Attempt") or 0) + 1
-        began_ms = now_ms()
+        began_ms = run.environment.now_ms()
         waited_ms = 0 if record is None else _waited_ms(record, details, began_ms)
         if record is None or record["Status"] == "READY":
             op.post("START")
         try:
             state = config.initial_state if details.get("Result") is None else codec.decode(details["Result"])
             scope = Scope(run, None, None, op.describe())
-            state = yield Body(check, (state, make_context(op, attempt)), scope, is_step=True)
+            body = run.environment.body(op, attempt, check)
+            state = yield Body(body, (state, make_context(op, attempt)), scope, is_step=True)
             text, state = codec.round_trip(state)
             if utf8_size(text) > MAX_PAYLOAD:
                 raise SerDesError(
@@ -80,7 +80,7 @@ def wait_for_condition(
                 )
             decision = decide_wait(config.wait_strategy, state, attempt)
             if decision.should_continue:
-                _check_timeout(op, config, waited_ms + now_ms() - began_ms, decision.delay_seconds)
+                _check_timeout(op, config, waited_ms + run.environment.now_ms() - began_ms, decision.delay_seconds)
         except ExecutionError as error:  # says itself that the execution is to fail
             run.end(Verdict(error=error_object(error)))
             raise
