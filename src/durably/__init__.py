@@ -180,6 +180,9 @@ if TYPE_CHECKING:
         ChildContextError as ChildContextError,
     )
     from .exceptions import (
+        CompensationError as CompensationError,
+    )
+    from .exceptions import (
         ContextMisuseError as ContextMisuseError,
     )
     from .exceptions import (
@@ -396,16 +399,16 @@ __all__ = [
     "AsyncDurableServiceClient", "AsyncSaga", "BatchCompletionError", "BatchItem", "BatchItemStatus",
     "BatchResult", "Boto3Client", "Callback", "CallbackConfig", "CallbackError", "CallbackExternalError",
     "CallbackSubmitterError", "CallbackTimeoutError", "CheckpointConfig", "CheckpointError", "CheckpointMode",
-    "ChildConfig", "ChildContextError", "CompensationItem", "CompensationResult", "CompletionConfig",
-    "CompletionDecision", "CompletionItemStatus", "CompletionOutcome", "CompletionReason", "CompletionStatus",
-    "CompressSerDes", "ContextMisuseError", "DefaultSerDes", "DurableContext", "DurableExecutionsError",
-    "DurableFunction", "DurableFuture", "DurableLogger", "DurableOperationError", "DurableServiceClient",
-    "Duration", "ErrorObject", "ExecutionError", "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes",
-    "FieldMatchMode", "FileSystemPathEncoding", "FileSystemSerDes", "FileSystemSerDesConfig",
-    "FileSystemSerDesMode", "FixedDelay", "FixedWait", "GetExecutionStateError", "InvalidStateError",
-    "InvocationError", "InvokeConfig", "InvokeError", "ItemBatcher", "JitterStrategy", "JsonFormatter",
-    "JsonSerDes", "LambdaClient", "LinearBackoff", "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface",
-    "MapConfig", "NestingType", "NoRetry", "NonDeterministicExecutionError", "OperationStatus",
+    "ChildConfig", "ChildContextError", "CompensationError", "CompensationItem", "CompensationResult",
+    "CompletionConfig", "CompletionDecision", "CompletionItemStatus", "CompletionOutcome", "CompletionReason",
+    "CompletionStatus", "CompressSerDes", "ContextMisuseError", "DefaultSerDes", "DurableContext",
+    "DurableExecutionsError", "DurableFunction", "DurableFuture", "DurableLogger", "DurableOperationError",
+    "DurableServiceClient", "Duration", "ErrorObject", "ExecutionError", "ExponentialBackoff", "ExponentialWait",
+    "ExtendedTypeSerDes", "FieldMatchMode", "FileSystemPathEncoding", "FileSystemSerDes",
+    "FileSystemSerDesConfig", "FileSystemSerDesMode", "FixedDelay", "FixedWait", "GetExecutionStateError",
+    "InvalidStateError", "InvocationError", "InvokeConfig", "InvokeError", "ItemBatcher", "JitterStrategy",
+    "JsonFormatter", "JsonSerDes", "LambdaClient", "LinearBackoff", "LinearRetryStrategyConfig", "LinearWait",
+    "LoggerInterface", "MapConfig", "NestingType", "NoRetry", "NonDeterministicExecutionError", "OperationStatus",
     "OperationSubType", "OperationType", "ParallelBranch", "ParallelConfig", "PassThroughSerDes",
     "PipelineSerDes", "PreviewConfig", "PreviewField", "PreviewMode", "ReplayLogging", "RetryDecision",
     "RetryPresets", "RetryStrategyConfig", "RetryableSerDesError", "Saga", "SerDes", "SerDesContext",
@@ -439,7 +442,7 @@ _HOMES = {
     ),
     "exceptions": (
         "AllFailedError CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError "
-        "CheckpointError ChildContextError ContextMisuseError DurableExecutionsError "
+        "CheckpointError ChildContextError CompensationError ContextMisuseError DurableExecutionsError "
         "DurableOperationError ExecutionError GetExecutionStateError InvalidStateError InvocationError "
         "InvokeError NonDeterministicExecutionError RetryableSerDesError SerDesError StepError "
         "StepInterruptedError StepTimeoutError TerminationReason UnrecoverableError ValidationError "
@@ -456,8 +459,8 @@ _HOMES = {
     ),
     "saga": "CompensationItem CompensationResult",
     "serdes": (
-        "CompressSerDes DefaultSerDes ExtendedTypeSerDes JsonSerDes PassThroughSerDes PipelineSerDes SerDes "
-        "SerDesContext custom_serdes"
+        "CompressSerDes DefaultSerDes ExtendedTypeSerDes JsonSerDes PassThroughSerDes PipelineSerDes "
+        "SerDes SerDesContext custom_serdes"
     ),
     "summaries": "map_summary parallel_summary",
     "waits": (

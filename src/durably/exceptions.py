@@ -20,13 +20,15 @@
         +-- ChildContextError
         +-- WaitForConditionError
         +-- AllFailedError                    none of the operations given to any() succeeded
+        +-- CompensationError                 a compensation failed, and the program wants to know
+        +-- BatchCompletionError              a batch was ended as a failure by its predicate
         +-- CallbackError
             +-- CallbackExternalError         whoever held the callback reported a failure
             +-- CallbackTimeoutError          the callback's timeout or heartbeat timeout passed
             +-- CallbackSubmitterError        the function that hands out the callback id failed
 
-Each class has a stable ``code`` to log or match on, and ``retriable``: whether the same thing may succeed when it is
-tried again without changing anything.
+Each class has a stable ``code`` to log or match on, ``retriable``: whether the same thing may succeed when it is tried
+again without changing anything, and ``termination_reason``: why an execution or invocation that it ends has ended.
 """
 
 from __future__ import annotations
@@ -62,6 +64,7 @@ __all__ = [
     "ChildContextError",
     "WaitForConditionError",
     "AllFailedError",
+    "CompensationError",
     "CallbackError",
     "CallbackExternalError",
     "CallbackTimeoutError",
@@ -76,13 +79,27 @@ class TerminationReason(Enum):
     """Why an execution or an invocation ended."""
 
     UNHANDLED_ERROR = "UNHANDLED_ERROR"
+    """An error that the handler did not catch."""
     INVOCATION_ERROR = "INVOCATION_ERROR"
+    """Something that another invocation may do better."""
     EXECUTION_ERROR = "EXECUTION_ERROR"
+    """The program, or durably, decided that the execution fails."""
     CHECKPOINT_FAILED = "CHECKPOINT_FAILED"
+    """What was done could not be recorded."""
     NON_DETERMINISTIC_EXECUTION = "NON_DETERMINISTIC_EXECUTION"
+    """The code does not match the record."""
     STEP_INTERRUPTED = "STEP_INTERRUPTED"
+    """An at-most-once step was cut off."""
     SERIALIZATION_ERROR = "SERIALIZATION_ERROR"
+    """A value could not be written or read."""
+    CALLBACK_ERROR = "CALLBACK_ERROR"
+    """A callback failed or was not answered in time."""
+    SIZE_LIMIT_EXCEEDED = "SIZE_LIMIT_EXCEEDED"
+    """The service refused a call because it was too large."""
+    CONTEXT_VALIDATION_ERROR = "CONTEXT_VALIDATION_ERROR"
+    """A context was used where it does not belong."""
     LAMBDA_TIMEOUT_APPROACHING = "LAMBDA_TIMEOUT_APPROACHING"
+    """The invocation stopped by itself before its function's timeout."""
 
 
 class DurableExecutionsError(Exception):
@@ -90,6 +107,7 @@ class DurableExecutionsError(Exception):
 
     code: ClassVar[str] = "DURABLE_EXECUTIONS_ERROR"
     retriable: bool = False
+    termination_reason: TerminationReason = TerminationReason.UNHANDLED_ERROR
 
     def __reduce__(self) -> Any:
         return _restore, (type(self), self.args, self.__dict__)
@@ -116,6 +134,7 @@ class ContextMisuseError(ValidationError):
     after its invocation or its child context ended."""
 
     code = "CONTEXT_MISUSE"
+    termination_reason = TerminationReason.CONTEXT_VALIDATION_ERROR
 
 
 class InvalidStateError(DurableExecutionsError):
@@ -140,6 +159,7 @@ class SerDesError(DurableExecutionsError):
     """
 
     code = "SERIALIZATION"
+    termination_reason = TerminationReason.SERIALIZATION_ERROR
 
     def __init__(
         self,
@@ -230,7 +250,8 @@ class _ServiceCallError(InvocationError):
     _reason: ClassVar[TerminationReason] = TerminationReason.INVOCATION_ERROR
 
     def __init__(self, message: str, error: ApiError | None = None) -> None:
-        super().__init__(message, self._reason)
+        too_large = error is not None and error.status == 413
+        super().__init__(message, TerminationReason.SIZE_LIMIT_EXCEEDED if too_large else self._reason)
         self.error = error
         self.retriable = error is None or error.retry_invocation
 
@@ -368,10 +389,17 @@ class AllFailedError(DurableOperationError):
         self.errors = list(errors)
 
 
+class CompensationError(DurableOperationError):
+    """A compensation failed: raised by :meth:`CompensationResult.throw_if_error` only."""
+
+    code = "COMPENSATION_FAILED"
+
+
 class CallbackError(DurableOperationError):
     """A callback failed; the subclasses say how."""
 
     code = "CALLBACK_FAILED"
+    termination_reason = TerminationReason.CALLBACK_ERROR
 
 
 class CallbackExternalError(CallbackError):

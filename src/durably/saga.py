@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ._values import Value, publish
 from .concurrency.error_object import ErrorObject
+from .exceptions import CompensationError
 
 __all__ = ["CompensationItem", "CompensationResult"]
 
@@ -55,6 +56,26 @@ class CompensationResult(Value):
 
     def failed(self) -> list[CompensationItem]:
         return [item for item in self.items if not item.succeeded]
+
+    def throw_if_error(self) -> None:
+        """Raise CompensationError, which names those that failed, unless all succeeded.
+
+        Its type, data and stack trace are those of the first that failed.
+        """
+        failed = self.failed()
+        if not failed:
+            return
+        each = "; ".join(
+            f"{item.name or '(without a name)'}: {item.error.message}" for item in failed if item.error is not None
+        )
+        error = failed[0].error
+        assert error is not None
+        raise CompensationError(
+            f"{len(failed)} of {len(self.items)} compensations failed: {each}",
+            error.type,
+            error.data,
+            error.stack_trace,
+        )
 
     def __iter__(self) -> Iterator[CompensationItem]:
         return iter(self.items)

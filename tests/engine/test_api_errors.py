@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from durably import CheckpointError, Duration
+from durably import CheckpointError, Duration, GetExecutionStateError
 from durably.wire.api_errors import ApiError
 
 from .harness import Call, Flavour
@@ -23,6 +23,7 @@ RETRIED = {
 }
 FATAL = {
     "invalid parameter": ApiError(TOKEN, "the payload is too large"),
+    "request too large": ApiError("RequestTooLargeException", "half of it would do"),
     "not found": ApiError("ResourceNotFoundException", "no such execution"),
     "unknown 4xx": ApiError("AccessDeniedException", "not allowed", 403),
     "KMS access": ApiError("KMSAccessDeniedException", "no key"),
@@ -30,6 +31,14 @@ FATAL = {
     "KMS state": ApiError("KMSInvalidStateException", "no key"),
     "KMS not found": ApiError("KMSNotFoundException", "no key"),
 }
+
+
+def same(raised, failure: Exception, cls: type[CheckpointError | GetExecutionStateError]) -> bool:
+    """Whether ``raised`` tells of ``failure``: wrapped, if it is an answer of the service."""
+    if not isinstance(failure, ApiError):
+        return raised is failure
+    wrapped = (type(raised), raised.error, raised.__cause__, raised.retriable)
+    return wrapped == (cls, failure, failure, True)
 
 
 def steps(flavour, world_of):
@@ -65,7 +74,7 @@ def test_errors_that_another_invocation_may_cure_are_raised(flavour: Flavour, fa
     setattr(world.link, when, fault)
     world.run()
     assert world.value == "done"
-    assert world.outputs[0] is failure
+    assert same(world.outputs[0], failure, CheckpointError)
     assert "went on" not in world.effects
     assert len(world.outputs) == 2
     # R5: a step whose record was refused runs again; one that was recorded does not.
@@ -78,8 +87,8 @@ def test_errors_that_stay_fail_the_execution_whoever_catches_them(flavour: Flavo
     world = flavour.world(steps(flavour, lambda: world))
     world.link.before = lambda call: failure if call.actions[0][2] == "s1" else None
     world.run()
-    assert failure.message in world.error["errorMessage"]
-    assert "ApiError" in world.error["errorType"]
+    assert world.error["errorMessage"] == f"a checkpoint failed: {failure}"
+    assert world.error["errorType"] == "durably.CheckpointError"
     assert "went on" not in world.effects
     assert world.invocations == 1
     assert len(world.link.calls) == 2
@@ -112,7 +121,7 @@ def test_a_refused_start_that_nobody_waits_for_is_noticed(flavour: Flavour, at) 
     world = flavour.world(handler)
     world.link.before = lambda call: FATAL["not found"] if any(action == at for _, action, _ in call.actions) else None
     world.run()
-    assert world.error["errorMessage"].startswith("ResourceNotFoundException")
+    assert world.error["errorMessage"].startswith("a checkpoint failed: ResourceNotFoundException")
 
 
 def test_an_answer_without_a_token_revokes_the_invocation(flavour: Flavour) -> None:
@@ -188,10 +197,11 @@ def test_errors_while_the_state_is_read(flavour: Flavour, failure, page) -> None
     world.link.before = fault
     world.run()
     if failure in RETRIED.values():
-        assert world.outputs[1] is failure
+        assert same(world.outputs[1], failure, GetExecutionStateError)
         assert world.value == "done"
     else:
-        assert failure.message in world.error["errorMessage"]
+        assert world.error["errorMessage"] == f"the recorded state could not be read: {failure}"
+        assert world.error["errorType"] == "durably.GetExecutionStateError"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from durably.exceptions import ExecutionError, error_object
+from durably.exceptions import ExecutionError, GetExecutionStateError, error_object
 from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_RESPONSE
 from durably.wire.payloads import utf8_size
@@ -85,6 +85,8 @@ def oversized(run: Run, output: InvocationOutput) -> tuple[OperationUpdate, Invo
 
 def state_failure(error: ApiError) -> InvocationOutput:
     """The recorded state could not be read: FAILED, or raised to be tried again."""
-    if error.retry_invocation:
-        raise error
-    return failed(error_object(error))
+    failure = GetExecutionStateError(f"the recorded state could not be read: {error}", error)
+    if failure.retriable:
+        raise failure from error
+    failure.__cause__ = error
+    return failed(error_object(failure))

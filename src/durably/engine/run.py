@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from .branch import Branch
     from .group import MakeBranch
+    from .plugins import Hooks
 
 __all__ = ["Protocol", "Run", "state_of"]
 
@@ -51,6 +52,7 @@ class Run:
         updated: ids of the operations that have changed since the last invocation.
         went_on: something has happened that no earlier invocation has seen.
         given_up: see :func:`durably.engine.combinators.given_up`; None until somebody asks.
+        hooks: those of the function's plugins; None without plugins.
     """
 
     is_async = False
@@ -68,6 +70,7 @@ class Run:
         self.updated: frozenset[str] = frozenset()
         self.went_on = False
         self.given_up: set[str] | None = None
+        self.hooks: Hooks | None = None
         self.checkpoints = CheckpointConfig()
         self.function: Any = None
         self.stop_at: float | None = None
@@ -189,10 +192,12 @@ class Run:
 
     def api_failure(self, error: ApiError) -> None:
         """A call of the service failed for good: the invocation is raised out of, or the execution fails."""
-        if error.retry_invocation:
-            self.end(Verdict(raises=error))
+        failure = CheckpointError(f"a checkpoint failed: {error}", error)
+        failure.__cause__ = error
+        if failure.retriable:
+            self.end(Verdict(raises=failure))
         else:
-            self.end(Verdict(error=error_object(error)))
+            self.end(Verdict(error=error_object(failure)))
 
     # ---- answers of the service ------------------------------------------------------------------------------
 
@@ -203,6 +208,8 @@ class Run:
         revoked: PENDING, whatever it was doing.
         """
         ops = self.ops
+        if self.hooks is not None:
+            self.hooks.note_changes(operations)
         for operation in operations:
             ops[operation["Id"]] = operation
         self.outbox.acknowledge()
