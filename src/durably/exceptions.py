@@ -3,6 +3,7 @@
     DurableExecutionsError
     +-- ValidationError (ValueError)          an argument that cannot work
     |   +-- ContextMisuseError                a context used in a step, by a foreign thread or task, or after the end
+    |   +-- PluginLoadError                   a plugin that cannot be registered
     +-- InvalidStateError                     an object asked for what it cannot do now
     +-- SerDesError                           a value that cannot be written, or a payload that cannot be read
     +-- StepTimeoutError (TimeoutError)       an attempt of a step took longer than its timeout; may be retried
@@ -47,6 +48,7 @@ __all__ = [
     "DurableExecutionsError",
     "ValidationError",
     "ContextMisuseError",
+    "PluginLoadError",
     "InvalidStateError",
     "SerDesError",
     "StepTimeoutError",
@@ -135,6 +137,12 @@ class ContextMisuseError(ValidationError):
 
     code = "CONTEXT_MISUSE"
     termination_reason = TerminationReason.CONTEXT_VALIDATION_ERROR
+
+
+class PluginLoadError(ValidationError):
+    """What was given or named as a plugin is none, is not installed, or is there twice. See :mod:`durably.plugin`."""
+
+    code = "PLUGIN_LOAD"
 
 
 class InvalidStateError(DurableExecutionsError):
@@ -254,6 +262,13 @@ class _ServiceCallError(InvocationError):
         super().__init__(message, TerminationReason.SIZE_LIMIT_EXCEEDED if too_large else self._reason)
         self.error = error
         self.retriable = error is None or error.retry_invocation
+
+    def is_retriable(self) -> bool:
+        return self.is_retryable()
+
+
+BotoClientError = _ServiceCallError
+"""The official SDK's name for it."""
 
 
 class CheckpointError(_ServiceCallError):
@@ -431,3 +446,12 @@ def _publish() -> None:
 
 
 _publish()
+
+
+def __getattr__(name: str) -> Any:
+    """SuspendExecution, for a program that names it to let it pass; it lives where it is raised."""
+    if name != "SuspendExecution":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .engine.suspension import SuspendExecution
+
+    return SuspendExecution

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import update_wrapper
+from os import environ
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from ._config_checks import check_serdes
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .context.asynchronous import AsyncDurableContext
     from .context.synchronous import DurableContext
     from .engine.run import Run
+    from .plugin import DurableInstrumentationPluginFactory
     from .serdes import Codec, SerDes
     from .wire.shapes import InvocationOutput
 
@@ -55,6 +57,7 @@ class DurableFunction(Generic[In, Out]):
         checkpointing: CheckpointMode | CheckpointConfig | None = None,
         serdes: SerDes[Any] | None = None,
         operation_serdes: SerDes[Any] | None = None,
+        plugins: Sequence[DurableInstrumentationPluginFactory] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.handler = handler
@@ -68,6 +71,7 @@ class DurableFunction(Generic[In, Out]):
         self._serdes = serdes
         self._operation_serdes = default_serdes(operation_serdes)
         self._codecs: tuple[Codec, Codec] | None = None
+        self.plugins = _plugins(plugins)
         update_wrapper(self, handler)
 
     # ---- running it ---------------------------------------------------------------------------------------
@@ -163,6 +167,7 @@ def durable_execution(
     execution_timeout: Any = None,
     retention_days: int | None = None,
     timeout: Any = None,
+    plugins: Sequence[DurableInstrumentationPluginFactory] | None = None,
 ) -> Callable[[Callable[[In, Any], Any]], DurableFunction[In, Any]]: ...
 def durable_execution(
     func: Callable[[Any, Any], Any] | None = None,
@@ -177,6 +182,7 @@ def durable_execution(
     execution_timeout: Any = None,
     retention_days: int | None = None,
     timeout: Any = None,
+    plugins: Sequence[DurableInstrumentationPluginFactory] | None = None,
 ) -> Any:
     """Make ``func(input, context)`` a durable function. A coroutine function gets an AsyncDurableContext.
 
@@ -199,10 +205,13 @@ def durable_execution(
         execution_timeout, retention_days, timeout: of the whole execution (Duration or timedelta), of its record
             after its end, and of one invocation, when served by the embedded service; on AWS the function's
             configuration says them.
+        plugins: factories of plugins, see :mod:`durably.plugin`; those that the environment variable
+            ``DURABLE_EXECUTION_PLUGINS`` names are added.
 
     Raises:
         ValidationError: ``func`` is not a function of two parameters, both clients are given, or ``logger`` or
             ``replay_logging`` is none.
+        PluginLoadError: what is given or named is no plugin factory, or is not installed.
     """
     if client is not None and boto3_client is not None:
         raise ValidationError("client= and boto3_client= both say how to reach the service: pass one of them")
@@ -223,10 +232,20 @@ def durable_execution(
             checkpointing=checkpointing,
             serdes=serdes,
             operation_serdes=operation_serdes,
+            plugins=plugins,
             options=options,
         )
 
     return decorate if func is None else decorate(func)
+
+
+def _plugins(given: Any) -> Sequence[DurableInstrumentationPluginFactory]:
+    """Without importing anything where there are none."""
+    if given is None and not environ.get("DURABLE_EXECUTION_PLUGINS"):
+        return ()
+    from .plugin_discovery import load_configured_plugins
+
+    return tuple(load_configured_plugins(given))
 
 
 def _checked_logging(

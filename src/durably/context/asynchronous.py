@@ -79,6 +79,8 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     run: AsyncRun
 
     async def _drive(self, protocol: Protocol, op: Op) -> Any:
+        if self.run.hooks is not None:
+            protocol = self.run.hooks.watch(op, protocol)
         try:
             result = await self.run.drive(protocol)
             op.note_end()

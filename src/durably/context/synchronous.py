@@ -81,6 +81,8 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
     run: SyncRun
 
     def _drive(self, protocol: Protocol, op: Op) -> Any:
+        if self.run.hooks is not None:
+            protocol = self.run.hooks.watch(op, protocol)
         try:
             result = self.run.drive(protocol)
             op.note_end()

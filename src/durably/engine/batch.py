@@ -169,7 +169,7 @@ def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
     scope.mode, scope.time_ms = op.scope.mode, op.time_ms
     inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, spec.name, op.id)
     config = _FLAT if plan.flat else _NESTED
-    return child(inner, spec.func, plan.make_context(inner, plan.flat), config, plan.branch_codec(index))
+    return inner.watched(child(inner, spec.func, plan.make_context(inner, plan.flat), config, plan.branch_codec(index)))
 
 
 def _rebuild(op: Op, plan: Batch, decided: CompletionRecord | None) -> Protocol:

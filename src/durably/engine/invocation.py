@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from durably.exceptions import ExecutionError, InvocationError, SerDesError, error_object
@@ -15,8 +15,9 @@ from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
     from durably.checkpointing import CheckpointConfig
+    from durably.plugin import DurableInstrumentationPluginFactory
     from durably.serdes import Codec
-    from durably.wire.shapes import InvocationOutput
+    from durably.wire.shapes import InvocationOutput, Operation
 
     from .async_run import AsyncRun
     from .sync_run import SyncRun
@@ -42,7 +43,13 @@ class Function(Protocol):
     def make_context(self, run: Run) -> Any: ...
 
 
-def invoke_sync(function: Function, event: Any, lambda_context: Any, client: Any) -> InvocationOutput:
+class WatchedFunction(Function, Protocol):
+    """A function whose invocations are told to plugins."""
+
+    plugins: Sequence[DurableInstrumentationPluginFactory]
+
+
+def invoke_sync(function: WatchedFunction, event: Any, lambda_context: Any, client: Any) -> InvocationOutput:
     """Run a plain handler in this thread. Raises to ask for another invocation."""
     from .sync_run import SyncRun, load_state
 
@@ -52,11 +59,13 @@ def invoke_sync(function: Function, event: Any, lambda_context: Any, client: Any
     except ApiError as error:
         return state_failure(error)
     run = SyncRun(envelope.arn, envelope.token, operations, client, lambda_context)
-    try:
-        output = run_sync(function, run)
-    finally:
-        run.close()
-    return output if run.verdict is None else from_verdict(run.verdict)
+    run.updated = frozenset(envelope.updated)
+    with _Watched(function, run, operations) as watched:
+        try:
+            output = run_sync(function, run)
+        finally:
+            run.close()
+        return watched.answer(output)
 
 
 def run_sync(function: Function, run: SyncRun) -> InvocationOutput:
@@ -83,7 +92,7 @@ def run_sync(function: Function, run: SyncRun) -> InvocationOutput:
     return output
 
 
-async def invoke_async(function: Function, event: Any, lambda_context: Any, client: Any) -> InvocationOutput:
+async def invoke_async(function: WatchedFunction, event: Any, lambda_context: Any, client: Any) -> InvocationOutput:
     """Run a coroutine handler on this loop. Raises to ask for another invocation."""
     import asyncio
 
@@ -100,8 +109,8 @@ async def invoke_async(function: Function, event: Any, lambda_context: Any, clie
         return state_failure(error)
     run = AsyncRun(envelope.arn, envelope.token, operations, transport, lambda_context)
     run.updated = frozenset(envelope.updated)
-    output = await run_async(function, run)
-    return output if run.verdict is None else from_verdict(run.verdict)
+    with _Watched(function, run, operations) as watched:
+        return watched.answer(await run_async(function, run))
 
 
 async def run_async(function: Function, run: AsyncRun) -> InvocationOutput:
@@ -126,6 +135,41 @@ async def run_async(function: Function, run: AsyncRun) -> InvocationOutput:
         if run.verdict is None:
             raise
     return output
+
+
+class _Watched:
+    """An invocation as its plugins see it: from before the handler until the answer is final, or is to be raised."""
+
+    __slots__ = ("_answer", "_run")
+
+    def __init__(self, function: WatchedFunction, run: Run, operations: list[Operation]) -> None:
+        self._run = run
+        self._answer: InvocationOutput | None = None
+        if function.plugins:
+            from .plugins import Hooks
+
+            run.hooks = Hooks(run, function.plugins, operations)
+
+    def __enter__(self) -> _Watched:
+        if self._run.hooks is not None:
+            try:
+                self._run.hooks.invocation_start()
+            except BaseException as error:
+                self.__exit__(type(error), error)
+                raise
+        return self
+
+    def answer(self, output: InvocationOutput) -> InvocationOutput:
+        """The final answer, of ``output`` and the run's verdict. Raises to ask for another invocation."""
+        verdict = self._run.verdict
+        self._answer = output if verdict is None else from_verdict(verdict)
+        return self._answer
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        if self._run.hooks is not None:
+            answer = error if error is not None else self._answer
+            assert answer is not None
+            self._run.hooks.invocation_end(answer)
 
 
 def _enter(function: Function, run: Run) -> tuple[Any, Scope]:

@@ -30,6 +30,8 @@ def invoke(
         options: ChainedInvokeOptions = {"FunctionName": function_name}
         if tenant_id is not None:
             options["TenantId"] = tenant_id
+        if op.run.hooks is not None and (trace_id := op.run.hooks.trace_id(op, function_name)) is not None:
+            options["XAmznTraceId"] = trace_id
         yield op.put("START", Payload=encode_payload(), ChainedInvokeOptions=options)
         record = op.record()
     elif is_terminal(record) and op.run.must_queue(op.id):

@@ -14,7 +14,7 @@ from .scope import Scope
 if TYPE_CHECKING:
     from durably.wire.shapes import ErrorObject, Operation, OperationActionName, OperationTypeName, OperationUpdate
 
-    from .run import Run
+    from .run import Protocol, Run
 
 __all__ = ["Op", "is_terminal"]
 
@@ -80,6 +80,8 @@ class Op:
             self.run.admit(scope.branch)
             scope.replaying = False
             self.run.went_on = True
+            if self.run.hooks is not None:
+                self.run.hooks.operation_start(self, None)
             return None
         if (
             record["Type"] != self.type
@@ -91,6 +93,8 @@ class Op:
         if record["Status"] not in TERMINAL_STATUSES:
             if self.type == "STEP":
                 self.run.admit(scope.branch)
+            if self.run.hooks is not None:
+                self.run.hooks.operation_start(self, record)
             if not scope.replaying:
                 return record
             if self.type == "STEP":
@@ -99,6 +103,11 @@ class Op:
             else:
                 self.resumed = True
         return record
+
+    def watched(self, protocol: Protocol) -> Protocol:
+        """``protocol``, the one of this operation, seen by the invocation's plugins."""
+        hooks = self.run.hooks
+        return protocol if hooks is None else hooks.watch(self, protocol)
 
     def note_end(self) -> None:
         """The call is over: so late is it now in the program (see ContextBase.now).

@@ -30,7 +30,7 @@ def run_compensations(todo: Sequence[tuple[Op, Callable[[Any], Any], Any]]) -> P
     codec = codec_for(MISSING)
     for op, func, context in todo:
         try:
-            yield from child(op, func, context, _PLAIN, codec)
+            yield from op.watched(child(op, func, context, _PLAIN, codec))
         except ChildContextError as error:
             failure = ErrorObject(error.message, error.error_type, error.data, error.stack_trace)
             items.append(CompensationItem(op.name, failure))

@@ -43,7 +43,8 @@ def wait_for_callback(
     op = number("STEP", "Step", f"{name} submitter" if name else "submitter")
     where = SerDesContext(op.id, op.run.arn)
     step_codec = codec_for(MISSING) if config.serdes is None else SerDesCodec(config.serdes, where)
-    yield from step(op, submit, StepConfig(retry_strategy=config.retry_strategy), step_codec, make_context)
+    step_config = StepConfig(retry_strategy=config.retry_strategy)
+    yield from op.watched(step(op, submit, step_config, step_codec, make_context))
     if op.scope.replaying:
         op.end()
     return (yield from callback_result(callback_op, codec))

@@ -41,6 +41,6 @@ def attempts(
                 raise
             delay = max(1, decision.delay_seconds)
         op = number_wait(attempt)
-        yield from wait(op, delay)
+        yield from op.watched(wait(op, delay))
         if op.scope.replaying:
             op.end()
