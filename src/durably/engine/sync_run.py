@@ -27,6 +27,7 @@ from .scope import CURRENT
 from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
 from .sync_group import Crew, SyncGroup
+from .threads import look_soon
 from .timeouts import call_in_time, run_body
 
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ class SyncRun(Run):
         self.state = self.environment.condition(self.lock)
         self._crew: Crew | None = None
         self._sending = False
-        self._nudge = allocate_lock()
-        self._nudge.acquire()
-        self._nudged = False
+        self._calling = allocate_lock()
+        self._calling.acquire()
+        self._called = False
+        self._look_due = False
         self._helper = False
         self._closed = False
 
@@ -174,9 +176,9 @@ class SyncRun(Run):
             if not deferred:
                 self.urgent = seq
             if not awaited and not deferred:
-                self._wake_helper()
+                self._look_soon()
             elif deferred and not self._helper and self.stop_at is not None:
-                self._wake_helper()  # what is collected is sent in time, even if a step outlasts the invocation
+                self._call_helper()  # what is collected is sent in time, even if a step outlasts the invocation
             at_once = self.environment.sends_at_once and not awaited and self.must_send()
         if at_once:
             self._flush(seq)
@@ -236,33 +238,48 @@ class SyncRun(Run):
                     self._crew.absorbed(operations)
             self.state.notify_all()
             if self.must_send():
-                self._wake_helper()
+                self._look_soon()
 
-    def _wake_helper(self) -> None:
-        """Let the helper look at the outbox when it can. The caller holds the lock."""
-        if self._nudged or self._closed or self.environment.sends_at_once:
+    def _look_soon(self) -> None:
+        """Have somebody look whether there is still something to send. The caller holds the lock."""
+        if not self._look_due and not self._closed and not self.environment.sends_at_once:
+            self._look_due = True
+            look_soon(self._look)
+
+    def _look(self) -> None:
+        with self.state:
+            self._look_due = False
+            if self._can_send():
+                self._call_helper()
+
+    def _can_send(self) -> bool:
+        return not self._sending and self.verdict is None and not self._closed and self.must_send()
+
+    def _call_helper(self) -> None:
+        """The caller holds the lock."""
+        if self._called or self._closed or self.environment.sends_at_once:
             return
-        self._nudged = True
+        self._called = True
         if not self._helper:
             self._helper = True
             self.environment.borrow(self._help)
-        self._nudge.release()
+        self._calling.release()
 
     def _help(self) -> None:
         """Send what nobody waits for, whenever woken, until the run is closed; and all there is when time is up."""
         limit = self.stop_at
         while True:
-            nudged = self._nudge.acquire(
+            called = self._calling.acquire(
                 timeout=-1 if limit is None else max(0.0, limit - self.environment.monotonic())
             )
             with self.state:
                 if self._closed:
                     return
-                if nudged:
-                    self._nudged = False
+                if called:
+                    self._called = False
                 else:
                     limit, self.urgent = None, self.outbox.last
-                if self._sending or self.verdict is not None or not self.must_send():
+                if not self._can_send():
                     continue
                 batch = self.outbox.take()
                 self._sending = True
@@ -287,9 +304,9 @@ class SyncRun(Run):
             while self._sending:
                 self.state.wait()
             self._closed = True
-            if self._helper and not self._nudged:
-                self._nudged = True
-                self._nudge.release()
+            if self._helper and not self._called:
+                self._called = True
+                self._calling.release()
 
 
 CALLERS.update((SyncRun._call.__code__, run_body.__code__))
