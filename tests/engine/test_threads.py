@@ -61,7 +61,7 @@ def test_looks_of_many_threads_are_all_made() -> None:
 def test_a_forked_process_has_threads_of_its_own() -> None:
     program = """
 import os, threading
-from durably.engine.threads import look_soon
+from durably.engine.threads import borrow, look_soon
 def both():
     looked, borrowed = threading.Event(), threading.Event()
     look_soon(looked.set)
