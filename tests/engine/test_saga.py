@@ -627,3 +627,26 @@ def test_a_crash_at_every_boundary(flavour: Flavour, failure: type[BaseException
             assert set(world.effects) == set(calm.effects)
             assert len(world.effects) - len(calm.effects) <= 1, "only what was under way is repeated"
             assert identities(world) == identities(calm)
+
+
+def test_a_compensation_whose_step_cannot_be_recorded_does_not_stop_the_others(flavour: Flavour) -> None:
+    """A SerDesError reaches the code around a context as itself, not as a ChildContextError."""
+
+    def handler(event, ctx):
+        def bad(inner, value):
+            yield inner.step(flavour(lambda step: object()), name="unwritable")
+
+        def good(inner, value):
+            yield inner.step(flavour(lambda step: world.effect("undone")), name="undo")
+
+        yield ctx.step_with_compensation(flavour(lambda step: 1), flavour(good), name="first")
+        yield ctx.step_with_compensation(flavour(lambda step: 2), flavour(bad), name="second")
+        outcome = yield ctx.run_compensations()
+        yield ctx.wait(SECOND)
+        return [(item.name, item.error.type if item.error else None) for item in outcome]
+
+    world = flavour.world(handler)
+    world.run()
+    assert world.value == [["second", "durably.SerDesError"], ["first", None]]
+    assert world.effects == ["undone"]
+    assert world.invocations == 2

@@ -29,6 +29,7 @@ MODEL = {
     "DurableExecutionsError": ("DURABLE_EXECUTIONS_ERROR", False, "UNHANDLED_ERROR", "Exception"),
     "ValidationError": ("VALIDATION", False, "UNHANDLED_ERROR", "DurableExecutionsError"),
     "ContextMisuseError": ("CONTEXT_MISUSE", False, "CONTEXT_VALIDATION_ERROR", "ValidationError"),
+    "PluginLoadError": ("PLUGIN_LOAD", False, "UNHANDLED_ERROR", "ValidationError"),
     "InvalidStateError": ("INVALID_STATE", False, "UNHANDLED_ERROR", "DurableExecutionsError"),
     "SerDesError": ("SERIALIZATION", False, "SERIALIZATION_ERROR", "DurableExecutionsError"),
     "StepTimeoutError": ("STEP_TIMEOUT", True, "UNHANDLED_ERROR", "DurableExecutionsError"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from durably.concurrency.error_object import ErrorObject
 from durably.config import ChildConfig
-from durably.exceptions import ChildContextError
+from durably.exceptions import ChildContextError, SerDesError
 from durably.saga import CompensationItem, CompensationResult
 from durably.serdes import MISSING, codec_for
 
@@ -31,7 +31,7 @@ def run_compensations(todo: Sequence[tuple[Op, Callable[[Any], Any], Any]]) -> P
     for op, func, context in todo:
         try:
             yield from op.watched(child(op, func, context, _PLAIN, codec))
-        except ChildContextError as error:
+        except (ChildContextError, SerDesError) as error:
             failure = ErrorObject(error.message, error.error_type, error.data, error.stack_trace)
             items.append(CompensationItem(op.name, failure))
         else:
