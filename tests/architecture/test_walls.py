@@ -56,7 +56,7 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
 def test_the_reader_of_imports_understands_every_form(tmp_path: Path) -> None:
     path = SOURCE / "engine" / "step.py"
     found = {name for _, name in imported(path)}
-    assert {"_configs", "exceptions", "wire.limits", "engine.operation", "engine.requests"} <= found
+    assert {"_configs", "exceptions", "wire.shapes", "engine.operation", "engine.requests"} <= found
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)

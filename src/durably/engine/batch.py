@@ -40,6 +40,7 @@ from .operation import Op, is_terminal
 from .requests import NextOutcome, OpenGroup, Turn
 from .run import Protocol
 from .scope import Scope
+from .sizes import check_size
 
 if TYPE_CHECKING:
     from durably.config import MapConfig, ParallelConfig
@@ -138,6 +139,8 @@ def batch(op: Op, plan: Batch) -> Protocol:
         replay_children = utf8_size(text) > REPLAY_CHILDREN_ABOVE
         if replay_children:
             text = CompletionRecord.envelope(result, plan.result_type, _summary(plan, result))
+            remedy = "Let summary_generator return less, or divide the items among several calls."
+            check_size(f"the summary of {op.describe()}", text, remedy)
     except (ExecutionError, InvocationError):
         raise  # the run's verdict is out
     except Exception as error:

@@ -28,6 +28,7 @@ from .operation import Op, is_terminal
 from .requests import Body, Turn
 from .run import Protocol
 from .scope import Scope
+from .sizes import check_size
 from .suspension import Verdict
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         replay_children = utf8_size(text) > REPLAY_CHILDREN_ABOVE
         if replay_children and not virtual and not rebuild:
             text = _summary(config, value)
+            check_size(f"the summary of {op.describe()}", text, "Let summary_generator return less.")
     except ExecutionError as error:  # says itself that the execution is to fail
         run.end(Verdict(error=error_object(error)))
         raise

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from durably.exceptions import ExecutionError, InvocationError, SerDesError, error_object
 from durably.wire.api_errors import ApiError
+from durably.wire.limits import MAX_PAYLOAD
 
 from .envelope import Envelope, failed, from_verdict, oversized, state_failure, succeeded
 from .run import Run
 from .scope import CURRENT, Scope
+from .sizes import check_size
 from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
@@ -196,7 +198,9 @@ def _remaining_ms(lambda_context: Any) -> int | None:
 
 
 def _output(function: Function, result: Any) -> InvocationOutput:
-    return succeeded(function.output_codec.encode(result))
+    text = function.output_codec.encode(result)
+    check_size("the result of the handler", text, "Store it elsewhere and return a reference.", MAX_PAYLOAD)
+    return succeeded(text)
 
 
 def _failure(run: Run, error: Exception) -> InvocationOutput:

@@ -10,6 +10,7 @@ from durably.exceptions import InvokeError, operation_error
 from .operation import Op, is_terminal
 from .requests import Park, Turn
 from .run import Protocol
+from .sizes import check_size
 
 if TYPE_CHECKING:
     from durably.serdes import Codec
@@ -23,7 +24,7 @@ def invoke(
 ) -> Protocol:
     """Return the invoked function's result. Raises InvokeError when it failed, timed out or was stopped.
 
-    The payload is only encoded when the invoke is new.
+    The payload is only encoded when the invoke is new. Raises SerDesError when it is too large.
     """
     record = op.begin()
     if record is None:
@@ -32,7 +33,9 @@ def invoke(
             options["TenantId"] = tenant_id
         if op.run.hooks is not None and (trace_id := op.run.hooks.trace_id(op, function_name)) is not None:
             options["XAmznTraceId"] = trace_id
-        yield op.put("START", Payload=encode_payload(), ChainedInvokeOptions=options)
+        payload = encode_payload()
+        check_size(f"the payload of {op.describe()}", payload, "Store it elsewhere and pass a reference.")
+        yield op.put("START", Payload=payload, ChainedInvokeOptions=options)
         record = op.record()
     elif is_terminal(record) and op.run.must_queue(op.id):
         yield Turn(op.id)

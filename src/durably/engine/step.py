@@ -25,14 +25,13 @@ from durably.exceptions import (
     error_object,
     operation_error,
 )
-from durably.wire.limits import MAX_PAYLOAD
-from durably.wire.payloads import utf8_size
 
 from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
 from .scope import Scope
+from .sizes import check_size
 from .suspension import Verdict
 
 if TYPE_CHECKING:
@@ -91,11 +90,7 @@ def step(
             body = run.environment.body(op, attempt, func)
             value = yield Body(body, (make_context(op, attempt),), scope, is_step=True, timeout=config.timeout_seconds)
             text, value = codec.round_trip(value)
-            if utf8_size(text) > MAX_PAYLOAD:
-                raise SerDesError(
-                    f"the result of {op.describe()} takes {utf8_size(text):,} bytes; at most {MAX_PAYLOAD:,} can be "
-                    "recorded. Store it elsewhere and return a reference."
-                )
+            check_size(f"the result of {op.describe()}", text)
         except ExecutionError as error:  # says itself that the execution is to fail
             run.end(Verdict(error=error_object(error)))
             raise

@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Any
 from durably.exceptions import (
     ExecutionError,
     InvocationError,
-    SerDesError,
     WaitForConditionError,
     error_object,
     operation_error,
 )
 from durably.waits import decide_wait
-from durably.wire.limits import MAX_PAYLOAD
-from durably.wire.payloads import utf8_size
 
 from .cancellation import cancelled_error, is_cancellation, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
 from .scope import Scope
+from .sizes import check_size
 from .suspension import Verdict
 
 if TYPE_CHECKING:
@@ -73,11 +71,7 @@ def wait_for_condition(
             body = run.environment.body(op, attempt, check)
             state = yield Body(body, (state, make_context(op, attempt)), scope, is_step=True)
             text, state = codec.round_trip(state)
-            if utf8_size(text) > MAX_PAYLOAD:
-                raise SerDesError(
-                    f"the state of {op.describe()} takes {utf8_size(text):,} bytes; at most {MAX_PAYLOAD:,} can be "
-                    "recorded. Keep it elsewhere and return a reference."
-                )
+            check_size(f"the state of {op.describe()}", text)
             decision = decide_wait(config.wait_strategy, state, attempt)
             if decision.should_continue:
                 _check_timeout(op, config, waited_ms + run.environment.now_ms() - began_ms, decision.delay_seconds)
