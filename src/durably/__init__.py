@@ -13,26 +13,16 @@ from ._version import __version__
 if TYPE_CHECKING:
     from ._logging.options import (
         LoggerInterface as LoggerInterface,
-    )
-    from ._logging.options import (
         ReplayLogging as ReplayLogging,
     )
     from .checkpointing import (
         CheckpointConfig as CheckpointConfig,
-    )
-    from .checkpointing import (
         CheckpointMode as CheckpointMode,
     )
     from .client import (
         AsyncDurableServiceClient as AsyncDurableServiceClient,
-    )
-    from .client import (
         Boto3Client as Boto3Client,
-    )
-    from .client import (
         DurableServiceClient as DurableServiceClient,
-    )
-    from .client import (
         LambdaClient as LambdaClient,
     )
     from .concurrency.error_object import (
@@ -40,356 +30,165 @@ if TYPE_CHECKING:
     )
     from .concurrency.models import (
         BatchCompletionError as BatchCompletionError,
-    )
-    from .concurrency.models import (
         BatchItem as BatchItem,
-    )
-    from .concurrency.models import (
         BatchResult as BatchResult,
-    )
-    from .concurrency.models import (
         CompletionReason as CompletionReason,
     )
     from .config import (
         BatchItemStatus as BatchItemStatus,
-    )
-    from .config import (
         CallbackConfig as CallbackConfig,
-    )
-    from .config import (
         ChildConfig as ChildConfig,
-    )
-    from .config import (
         CompletionConfig as CompletionConfig,
-    )
-    from .config import (
         CompletionDecision as CompletionDecision,
-    )
-    from .config import (
         CompletionItemStatus as CompletionItemStatus,
-    )
-    from .config import (
         CompletionOutcome as CompletionOutcome,
-    )
-    from .config import (
         CompletionStatus as CompletionStatus,
-    )
-    from .config import (
         Duration as Duration,
-    )
-    from .config import (
         InvokeConfig as InvokeConfig,
-    )
-    from .config import (
         ItemBatcher as ItemBatcher,
-    )
-    from .config import (
         JitterStrategy as JitterStrategy,
-    )
-    from .config import (
         MapConfig as MapConfig,
-    )
-    from .config import (
         NestingType as NestingType,
-    )
-    from .config import (
         ParallelBranch as ParallelBranch,
-    )
-    from .config import (
         ParallelConfig as ParallelConfig,
-    )
-    from .config import (
         StepConfig as StepConfig,
-    )
-    from .config import (
         StepSemantics as StepSemantics,
-    )
-    from .config import (
         WaitForCallbackConfig as WaitForCallbackConfig,
-    )
-    from .config import (
         complete_batch as complete_batch,
-    )
-    from .config import (
         continue_batch as continue_batch,
     )
     from .context import (
         AsyncCallback as AsyncCallback,
-    )
-    from .context import (
         AsyncDurableContext as AsyncDurableContext,
-    )
-    from .context import (
         AsyncDurableFuture as AsyncDurableFuture,
-    )
-    from .context import (
         AsyncSaga as AsyncSaga,
-    )
-    from .context import (
         Callback as Callback,
-    )
-    from .context import (
         DurableContext as DurableContext,
-    )
-    from .context import (
         DurableFuture as DurableFuture,
-    )
-    from .context import (
         Saga as Saga,
-    )
-    from .context import (
         StepContext as StepContext,
-    )
-    from .context import (
         WaitForCallbackContext as WaitForCallbackContext,
-    )
-    from .context import (
         WaitForConditionCheckContext as WaitForConditionCheckContext,
-    )
-    from .context import (
         durable_parallel_branch as durable_parallel_branch,
-    )
-    from .context import (
         durable_step as durable_step,
-    )
-    from .context import (
         durable_wait_for_callback as durable_wait_for_callback,
-    )
-    from .context import (
         durable_with_child_context as durable_with_child_context,
     )
     from .exceptions import (
         AllFailedError as AllFailedError,
-    )
-    from .exceptions import (
         CallbackError as CallbackError,
-    )
-    from .exceptions import (
         CallbackExternalError as CallbackExternalError,
-    )
-    from .exceptions import (
         CallbackSubmitterError as CallbackSubmitterError,
-    )
-    from .exceptions import (
         CallbackTimeoutError as CallbackTimeoutError,
-    )
-    from .exceptions import (
         CheckpointError as CheckpointError,
-    )
-    from .exceptions import (
         ChildContextError as ChildContextError,
-    )
-    from .exceptions import (
         CompensationError as CompensationError,
-    )
-    from .exceptions import (
         ContextMisuseError as ContextMisuseError,
-    )
-    from .exceptions import (
         DurableExecutionsError as DurableExecutionsError,
-    )
-    from .exceptions import (
         DurableOperationError as DurableOperationError,
-    )
-    from .exceptions import (
         ExecutionError as ExecutionError,
-    )
-    from .exceptions import (
         GetExecutionStateError as GetExecutionStateError,
-    )
-    from .exceptions import (
         InvalidStateError as InvalidStateError,
-    )
-    from .exceptions import (
         InvocationError as InvocationError,
-    )
-    from .exceptions import (
         InvokeError as InvokeError,
-    )
-    from .exceptions import (
         NonDeterministicExecutionError as NonDeterministicExecutionError,
-    )
-    from .exceptions import (
+        PluginLoadError as PluginLoadError,
         RetryableSerDesError as RetryableSerDesError,
-    )
-    from .exceptions import (
         SerDesError as SerDesError,
-    )
-    from .exceptions import (
         StepError as StepError,
-    )
-    from .exceptions import (
         StepInterruptedError as StepInterruptedError,
-    )
-    from .exceptions import (
         StepTimeoutError as StepTimeoutError,
-    )
-    from .exceptions import (
         TerminationReason as TerminationReason,
-    )
-    from .exceptions import (
         UnrecoverableError as UnrecoverableError,
-    )
-    from .exceptions import (
         ValidationError as ValidationError,
-    )
-    from .exceptions import (
         WaitForConditionError as WaitForConditionError,
     )
     from .execution import (
         DurableFunction as DurableFunction,
-    )
-    from .execution import (
         durable_execution as durable_execution,
     )
     from .filesystem_serdes import (
         FileSystemPathEncoding as FileSystemPathEncoding,
-    )
-    from .filesystem_serdes import (
         FileSystemSerDes as FileSystemSerDes,
-    )
-    from .filesystem_serdes import (
         FileSystemSerDesConfig as FileSystemSerDesConfig,
-    )
-    from .filesystem_serdes import (
         FileSystemSerDesMode as FileSystemSerDesMode,
     )
     from .logger import (
         DurableLogger as DurableLogger,
-    )
-    from .logger import (
         JsonFormatter as JsonFormatter,
-    )
-    from .logger import (
         json_logger as json_logger,
-    )
-    from .logger import (
         setup_logging as setup_logging,
-    )
-    from .logger import (
         simple_logger as simple_logger,
+    )
+    from .plugin import (
+        DurableInstrumentationPlugin as DurableInstrumentationPlugin,
+        DurableInstrumentationPluginFactory as DurableInstrumentationPluginFactory,
+        InvocationEndInfo as InvocationEndInfo,
+        InvocationInfo as InvocationInfo,
+        InvocationStartInfo as InvocationStartInfo,
+        OperationChangeInfo as OperationChangeInfo,
+        OperationEndInfo as OperationEndInfo,
+        OperationInfo as OperationInfo,
+        OperationStartInfo as OperationStartInfo,
+        PropagationInput as PropagationInput,
+        PropagationMetadata as PropagationMetadata,
+        UserFunctionEndInfo as UserFunctionEndInfo,
+        UserFunctionOutcome as UserFunctionOutcome,
+        UserFunctionStartInfo as UserFunctionStartInfo,
     )
     from .preview import (
         FieldMatchMode as FieldMatchMode,
-    )
-    from .preview import (
         PreviewConfig as PreviewConfig,
-    )
-    from .preview import (
         PreviewField as PreviewField,
-    )
-    from .preview import (
         PreviewMode as PreviewMode,
-    )
-    from .preview import (
         build_preview as build_preview,
     )
     from .retries import (
         ExponentialBackoff as ExponentialBackoff,
-    )
-    from .retries import (
         FixedDelay as FixedDelay,
-    )
-    from .retries import (
         LinearBackoff as LinearBackoff,
-    )
-    from .retries import (
         LinearRetryStrategyConfig as LinearRetryStrategyConfig,
-    )
-    from .retries import (
         NoRetry as NoRetry,
-    )
-    from .retries import (
         RetryDecision as RetryDecision,
-    )
-    from .retries import (
         RetryPresets as RetryPresets,
-    )
-    from .retries import (
         RetryStrategyConfig as RetryStrategyConfig,
-    )
-    from .retries import (
         WithRetryConfig as WithRetryConfig,
-    )
-    from .retries import (
         create_linear_retry_strategy as create_linear_retry_strategy,
-    )
-    from .retries import (
         create_retry_strategy as create_retry_strategy,
-    )
-    from .retries import (
         retry_if as retry_if,
-    )
-    from .retries import (
         with_retry as with_retry,
     )
     from .saga import (
         CompensationItem as CompensationItem,
-    )
-    from .saga import (
         CompensationResult as CompensationResult,
     )
     from .serdes import (
         CompressSerDes as CompressSerDes,
-    )
-    from .serdes import (
         DefaultSerDes as DefaultSerDes,
-    )
-    from .serdes import (
         ExtendedTypeSerDes as ExtendedTypeSerDes,
-    )
-    from .serdes import (
         JsonSerDes as JsonSerDes,
-    )
-    from .serdes import (
         PassThroughSerDes as PassThroughSerDes,
-    )
-    from .serdes import (
         PipelineSerDes as PipelineSerDes,
-    )
-    from .serdes import (
         SerDes as SerDes,
-    )
-    from .serdes import (
         SerDesContext as SerDesContext,
-    )
-    from .serdes import (
         custom_serdes as custom_serdes,
     )
     from .summaries import (
         map_summary as map_summary,
-    )
-    from .summaries import (
         parallel_summary as parallel_summary,
     )
     from .waits import (
         ExponentialWait as ExponentialWait,
-    )
-    from .waits import (
         FixedWait as FixedWait,
-    )
-    from .waits import (
         LinearWait as LinearWait,
-    )
-    from .waits import (
         WaitForConditionConfig as WaitForConditionConfig,
-    )
-    from .waits import (
         WaitForConditionDecision as WaitForConditionDecision,
-    )
-    from .waits import (
         WaitStrategyConfig as WaitStrategyConfig,
-    )
-    from .waits import (
         create_wait_strategy as create_wait_strategy,
     )
     from .wire.names import (
         OperationStatus as OperationStatus,
-    )
-    from .wire.names import (
         OperationSubType as OperationSubType,
-    )
-    from .wire.names import (
         OperationType as OperationType,
     )
 
@@ -402,24 +201,27 @@ __all__ = [
     "ChildConfig", "ChildContextError", "CompensationError", "CompensationItem", "CompensationResult",
     "CompletionConfig", "CompletionDecision", "CompletionItemStatus", "CompletionOutcome", "CompletionReason",
     "CompletionStatus", "CompressSerDes", "ContextMisuseError", "DefaultSerDes", "DurableContext",
-    "DurableExecutionsError", "DurableFunction", "DurableFuture", "DurableLogger", "DurableOperationError",
-    "DurableServiceClient", "Duration", "ErrorObject", "ExecutionError", "ExponentialBackoff", "ExponentialWait",
-    "ExtendedTypeSerDes", "FieldMatchMode", "FileSystemPathEncoding", "FileSystemSerDes",
-    "FileSystemSerDesConfig", "FileSystemSerDesMode", "FixedDelay", "FixedWait", "GetExecutionStateError",
-    "InvalidStateError", "InvocationError", "InvokeConfig", "InvokeError", "ItemBatcher", "JitterStrategy",
-    "JsonFormatter", "JsonSerDes", "LambdaClient", "LinearBackoff", "LinearRetryStrategyConfig", "LinearWait",
-    "LoggerInterface", "MapConfig", "NestingType", "NoRetry", "NonDeterministicExecutionError", "OperationStatus",
-    "OperationSubType", "OperationType", "ParallelBranch", "ParallelConfig", "PassThroughSerDes",
-    "PipelineSerDes", "PreviewConfig", "PreviewField", "PreviewMode", "ReplayLogging", "RetryDecision",
-    "RetryPresets", "RetryStrategyConfig", "RetryableSerDesError", "Saga", "SerDes", "SerDesContext",
-    "SerDesError", "StepConfig", "StepContext", "StepError", "StepInterruptedError", "StepSemantics",
-    "StepTimeoutError", "TerminationReason", "UnrecoverableError", "ValidationError", "WaitForCallbackConfig",
-    "WaitForCallbackContext", "WaitForConditionCheckContext", "WaitForConditionConfig",
-    "WaitForConditionDecision", "WaitForConditionError", "WaitStrategyConfig", "WithRetryConfig", "build_preview",
-    "complete_batch", "continue_batch", "create_linear_retry_strategy", "create_retry_strategy",
-    "create_wait_strategy", "custom_serdes", "durable_execution", "durable_parallel_branch", "durable_step",
-    "durable_wait_for_callback", "durable_with_child_context", "json_logger", "map_summary", "parallel_summary",
-    "retry_if", "setup_logging", "simple_logger", "with_retry",
+    "DurableExecutionsError", "DurableFunction", "DurableFuture", "DurableInstrumentationPlugin",
+    "DurableInstrumentationPluginFactory", "DurableLogger", "DurableOperationError", "DurableServiceClient",
+    "Duration", "ErrorObject", "ExecutionError", "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes",
+    "FieldMatchMode", "FileSystemPathEncoding", "FileSystemSerDes", "FileSystemSerDesConfig",
+    "FileSystemSerDesMode", "FixedDelay", "FixedWait", "GetExecutionStateError", "InvalidStateError",
+    "InvocationEndInfo", "InvocationError", "InvocationInfo", "InvocationStartInfo", "InvokeConfig",
+    "InvokeError", "ItemBatcher", "JitterStrategy", "JsonFormatter", "JsonSerDes", "LambdaClient",
+    "LinearBackoff", "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface", "MapConfig", "NestingType",
+    "NoRetry", "NonDeterministicExecutionError", "OperationChangeInfo", "OperationEndInfo", "OperationInfo",
+    "OperationStartInfo", "OperationStatus", "OperationSubType", "OperationType", "ParallelBranch",
+    "ParallelConfig", "PassThroughSerDes", "PipelineSerDes", "PluginLoadError", "PreviewConfig", "PreviewField",
+    "PreviewMode", "PropagationInput", "PropagationMetadata", "ReplayLogging", "RetryDecision", "RetryPresets",
+    "RetryStrategyConfig", "RetryableSerDesError", "Saga", "SerDes", "SerDesContext", "SerDesError", "StepConfig",
+    "StepContext", "StepError", "StepInterruptedError", "StepSemantics", "StepTimeoutError", "TerminationReason",
+    "UnrecoverableError", "UserFunctionEndInfo", "UserFunctionOutcome", "UserFunctionStartInfo",
+    "ValidationError", "WaitForCallbackConfig", "WaitForCallbackContext", "WaitForConditionCheckContext",
+    "WaitForConditionConfig", "WaitForConditionDecision", "WaitForConditionError", "WaitStrategyConfig",
+    "WithRetryConfig", "build_preview", "complete_batch", "continue_batch", "create_linear_retry_strategy",
+    "create_retry_strategy", "create_wait_strategy", "custom_serdes", "durable_execution",
+    "durable_parallel_branch", "durable_step", "durable_wait_for_callback", "durable_with_child_context",
+    "json_logger", "map_summary", "parallel_summary", "retry_if", "setup_logging", "simple_logger", "with_retry",
 ]
 # fmt: on
 
@@ -444,13 +246,19 @@ _HOMES = {
         "AllFailedError CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError "
         "CheckpointError ChildContextError CompensationError ContextMisuseError DurableExecutionsError "
         "DurableOperationError ExecutionError GetExecutionStateError InvalidStateError InvocationError "
-        "InvokeError NonDeterministicExecutionError RetryableSerDesError SerDesError StepError "
-        "StepInterruptedError StepTimeoutError TerminationReason UnrecoverableError ValidationError "
-        "WaitForConditionError"
+        "InvokeError NonDeterministicExecutionError PluginLoadError RetryableSerDesError SerDesError "
+        "StepError StepInterruptedError StepTimeoutError TerminationReason UnrecoverableError "
+        "ValidationError WaitForConditionError"
     ),
     "execution": "DurableFunction durable_execution",
     "filesystem_serdes": "FileSystemPathEncoding FileSystemSerDes FileSystemSerDesConfig FileSystemSerDesMode",
     "logger": "DurableLogger JsonFormatter json_logger setup_logging simple_logger",
+    "plugin": (
+        "DurableInstrumentationPlugin DurableInstrumentationPluginFactory InvocationEndInfo "
+        "InvocationInfo InvocationStartInfo OperationChangeInfo OperationEndInfo OperationInfo "
+        "OperationStartInfo PropagationInput PropagationMetadata UserFunctionEndInfo UserFunctionOutcome "
+        "UserFunctionStartInfo"
+    ),
     "preview": "FieldMatchMode PreviewConfig PreviewField PreviewMode build_preview",
     "retries": (
         "ExponentialBackoff FixedDelay LinearBackoff LinearRetryStrategyConfig NoRetry RetryDecision "

@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 from durably.concurrency.error_object import ErrorObject
 from durably.exceptions import PluginLoadError
+from durably.wire.names import OperationStatus, OperationType
 
 if TYPE_CHECKING:
     from durably.wire.shapes import Operation
@@ -45,7 +46,7 @@ T = TypeVar("T")
 Readers = Mapping[str, Callable[[Any], Any]]
 
 
-class InvocationStatus(Enum):
+class InvocationStatus(StrEnum):
     """How an invocation ended. RETRY: it raised, so that the service invokes again."""
 
     SUCCEEDED = "SUCCEEDED"
@@ -54,27 +55,7 @@ class InvocationStatus(Enum):
     RETRY = "RETRY"
 
 
-class OperationType(Enum):
-    EXECUTION = "EXECUTION"
-    CONTEXT = "CONTEXT"
-    STEP = "STEP"
-    WAIT = "WAIT"
-    CALLBACK = "CALLBACK"
-    CHAINED_INVOKE = "CHAINED_INVOKE"
-
-
-class OperationStatus(Enum):
-    STARTED = "STARTED"
-    PENDING = "PENDING"
-    READY = "READY"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    TIMED_OUT = "TIMED_OUT"
-    STOPPED = "STOPPED"
-
-
-class UserFunctionOutcome(Enum):
+class UserFunctionOutcome(StrEnum):
     """INCOMPLETE: the function was left without a result or an error of its own, e.g. because it suspended."""
 
     SUCCEEDED = "SUCCEEDED"
