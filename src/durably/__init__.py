@@ -74,6 +74,10 @@ if TYPE_CHECKING:
         durable_wait_for_callback as durable_wait_for_callback,
         durable_with_child_context as durable_with_child_context,
     )
+    from .context.protocols import (
+        AsyncDurableContextProtocol as AsyncDurableContextProtocol,
+        DurableContextProtocol as DurableContextProtocol,
+    )
     from .exceptions import (
         AllFailedError as AllFailedError,
         CallbackError as CallbackError,
@@ -112,6 +116,11 @@ if TYPE_CHECKING:
         FileSystemSerDes as FileSystemSerDes,
         FileSystemSerDesConfig as FileSystemSerDesConfig,
         FileSystemSerDesMode as FileSystemSerDesMode,
+    )
+    from .ids import (
+        CallbackId as CallbackId,
+        ExecutionArn as ExecutionArn,
+        OperationId as OperationId,
     )
     from .logger import (
         DurableLogger as DurableLogger,
@@ -194,27 +203,28 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "__version__", "AllFailedError", "AsyncCallback", "AsyncDurableContext", "AsyncDurableFuture",
-    "AsyncDurableServiceClient", "AsyncSaga", "BatchCompletionError", "BatchItem", "BatchItemStatus",
-    "BatchResult", "Boto3Client", "Callback", "CallbackConfig", "CallbackError", "CallbackExternalError",
-    "CallbackSubmitterError", "CallbackTimeoutError", "CheckpointConfig", "CheckpointError", "CheckpointMode",
-    "ChildConfig", "ChildContextError", "CompensationError", "CompensationItem", "CompensationResult",
-    "CompletionConfig", "CompletionDecision", "CompletionItemStatus", "CompletionOutcome", "CompletionReason",
-    "CompletionStatus", "CompressSerDes", "ContextMisuseError", "DefaultSerDes", "DurableContext",
-    "DurableExecutionsError", "DurableFunction", "DurableFuture", "DurableInstrumentationPlugin",
-    "DurableInstrumentationPluginFactory", "DurableLogger", "DurableOperationError", "DurableServiceClient",
-    "Duration", "ErrorObject", "ExecutionError", "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes",
-    "FieldMatchMode", "FileSystemPathEncoding", "FileSystemSerDes", "FileSystemSerDesConfig",
-    "FileSystemSerDesMode", "FixedDelay", "FixedWait", "GetExecutionStateError", "InvalidStateError",
-    "InvocationEndInfo", "InvocationError", "InvocationInfo", "InvocationStartInfo", "InvokeConfig",
-    "InvokeError", "ItemBatcher", "JitterStrategy", "JsonFormatter", "JsonSerDes", "LambdaClient",
-    "LinearBackoff", "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface", "MapConfig", "NestingType",
-    "NoRetry", "NonDeterministicExecutionError", "OperationChangeInfo", "OperationEndInfo", "OperationInfo",
-    "OperationStartInfo", "OperationStatus", "OperationSubType", "OperationType", "ParallelBranch",
-    "ParallelConfig", "PassThroughSerDes", "PipelineSerDes", "PluginLoadError", "PreviewConfig", "PreviewField",
-    "PreviewMode", "PropagationInput", "PropagationMetadata", "ReplayLogging", "RetryDecision", "RetryPresets",
-    "RetryStrategyConfig", "RetryableSerDesError", "Saga", "SerDes", "SerDesContext", "SerDesError", "StepConfig",
-    "StepContext", "StepError", "StepInterruptedError", "StepSemantics", "StepTimeoutError", "TerminationReason",
+    "__version__", "AllFailedError", "AsyncCallback", "AsyncDurableContext", "AsyncDurableContextProtocol",
+    "AsyncDurableFuture", "AsyncDurableServiceClient", "AsyncSaga", "BatchCompletionError", "BatchItem",
+    "BatchItemStatus", "BatchResult", "Boto3Client", "Callback", "CallbackConfig", "CallbackError",
+    "CallbackExternalError", "CallbackId", "CallbackSubmitterError", "CallbackTimeoutError", "CheckpointConfig",
+    "CheckpointError", "CheckpointMode", "ChildConfig", "ChildContextError", "CompensationError",
+    "CompensationItem", "CompensationResult", "CompletionConfig", "CompletionDecision", "CompletionItemStatus",
+    "CompletionOutcome", "CompletionReason", "CompletionStatus", "CompressSerDes", "ContextMisuseError",
+    "DefaultSerDes", "DurableContext", "DurableContextProtocol", "DurableExecutionsError", "DurableFunction",
+    "DurableFuture", "DurableInstrumentationPlugin", "DurableInstrumentationPluginFactory", "DurableLogger",
+    "DurableOperationError", "DurableServiceClient", "Duration", "ErrorObject", "ExecutionArn", "ExecutionError",
+    "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes", "FieldMatchMode", "FileSystemPathEncoding",
+    "FileSystemSerDes", "FileSystemSerDesConfig", "FileSystemSerDesMode", "FixedDelay", "FixedWait",
+    "GetExecutionStateError", "InvalidStateError", "InvocationEndInfo", "InvocationError", "InvocationInfo",
+    "InvocationStartInfo", "InvokeConfig", "InvokeError", "ItemBatcher", "JitterStrategy", "JsonFormatter",
+    "JsonSerDes", "LambdaClient", "LinearBackoff", "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface",
+    "MapConfig", "NestingType", "NoRetry", "NonDeterministicExecutionError", "OperationChangeInfo",
+    "OperationEndInfo", "OperationId", "OperationInfo", "OperationStartInfo", "OperationStatus",
+    "OperationSubType", "OperationType", "ParallelBranch", "ParallelConfig", "PassThroughSerDes",
+    "PipelineSerDes", "PluginLoadError", "PreviewConfig", "PreviewField", "PreviewMode", "PropagationInput",
+    "PropagationMetadata", "ReplayLogging", "RetryDecision", "RetryPresets", "RetryStrategyConfig",
+    "RetryableSerDesError", "Saga", "SerDes", "SerDesContext", "SerDesError", "StepConfig", "StepContext",
+    "StepError", "StepInterruptedError", "StepSemantics", "StepTimeoutError", "TerminationReason",
     "UnrecoverableError", "UserFunctionEndInfo", "UserFunctionOutcome", "UserFunctionStartInfo",
     "ValidationError", "WaitForCallbackConfig", "WaitForCallbackContext", "WaitForConditionCheckContext",
     "WaitForConditionConfig", "WaitForConditionDecision", "WaitForConditionError", "WaitStrategyConfig",
@@ -242,6 +252,7 @@ _HOMES = {
         "DurableFuture Saga StepContext WaitForCallbackContext WaitForConditionCheckContext "
         "durable_parallel_branch durable_step durable_wait_for_callback durable_with_child_context"
     ),
+    "context.protocols": "AsyncDurableContextProtocol DurableContextProtocol",
     "exceptions": (
         "AllFailedError CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError "
         "CheckpointError ChildContextError CompensationError ContextMisuseError DurableExecutionsError "
@@ -252,6 +263,7 @@ _HOMES = {
     ),
     "execution": "DurableFunction durable_execution",
     "filesystem_serdes": "FileSystemPathEncoding FileSystemSerDes FileSystemSerDesConfig FileSystemSerDesMode",
+    "ids": "CallbackId ExecutionArn OperationId",
     "logger": "DurableLogger JsonFormatter json_logger setup_logging simple_logger",
     "plugin": (
         "DurableInstrumentationPlugin DurableInstrumentationPluginFactory InvocationEndInfo "

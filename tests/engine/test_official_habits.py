@@ -20,7 +20,7 @@ from durably.serdes import AnnotationMismatchWarning
 from .harness import Answer, Flavour
 
 
-@pytest.mark.filterwarnings("default::durably.serdes.AnnotationMismatchWarning")
+@pytest.mark.filterwarnings("ignore::durably.serdes.AnnotationMismatchWarning")
 def test_annotations_of_plain_json_types_are_not_binding(flavour: Flavour) -> None:
     @flavour
     def look(step: Any) -> dict[str, bool]:
@@ -40,7 +40,7 @@ def test_annotations_of_plain_json_types_are_not_binding(flavour: Flavour) -> No
     assert any("$.error" in str(one.message) for one in warned)
 
 
-@pytest.mark.filterwarnings("default::durably.serdes.AnnotationMismatchWarning")
+@pytest.mark.filterwarnings("ignore::durably.serdes.AnnotationMismatchWarning")
 def test_a_handlers_result_may_be_other_json_than_annotated(flavour: Flavour) -> None:
     def handler(event: Any, ctx: Any) -> Any:
         yield ctx.step(lambda step: None) if not flavour.is_async else ctx.step(flavour(lambda step: None))

@@ -16,6 +16,7 @@ from durably import (
     AsyncCallback,
     AsyncDurableContext,
     Callback,
+    CallbackId,
     ChildConfig,
     DurableContext,
     DurableFunction,
@@ -28,6 +29,14 @@ from durably import (
     durable_step,
     durable_wait_for_callback,
     durable_with_child_context,
+)
+from durably.types import (
+    AsyncDurableContextProtocol,
+    AsyncStepFunction,
+    DurableContextProtocol,
+    DurableValue,
+    StepFunction,
+    Submitter,
 )
 
 
@@ -103,7 +112,10 @@ def process(order: Order, ctx: DurableContext) -> Receipt:
     callback = ctx.create_callback("a", result_type=Order)
     assert_type(callback, Callback[Order])
     assert_type(callback.result(), Order)
-    assert_type(callback.callback_id, str)
+    assert_type(callback.callback_id, CallbackId)
+    plain_id: str = callback.callback_id
+    assert plain_id
+    assert_type(ctx.execution_arn.function_name, str)
     assert_type(ctx.wait_for_callback(ask("manager"), result_type=bool), bool)
     assert_type(ctx.invoke("ship", {"id": 1}, result_type=Receipt), Receipt)
     assert_type(ctx.run_in_child_context(child), tuple[int, str])
@@ -180,3 +192,79 @@ def wrong_context(order: Order, ctx: int) -> Receipt:
 @durable_step  # type: ignore[arg-type]
 def without_a_context() -> int:
     return 1
+
+
+# ---- helpers written once --------------------------------------------------------------------------------------
+
+
+def twice(ctx: DurableContextProtocol, order: Order) -> list[Receipt]:
+    def inside(child: DurableContextProtocol) -> Receipt:
+        return child.step(charge(order.id))
+
+    return [ctx.step(charge(order.id)), ctx.run_in_child_context(inside)]
+
+
+async def twice_async(ctx: AsyncDurableContextProtocol, order: Order) -> list[Receipt]:
+    async def inside(child: AsyncDurableContextProtocol) -> Receipt:
+        return await child.step(charge_async(order.id))
+
+    return [await ctx.step(charge(order.id)), await ctx.run_in_child_context(inside)]
+
+
+@durable_execution
+def uses_helper(order: Order, ctx: DurableContext) -> list[Receipt]:
+    twice_async(ctx, order)  # type: ignore[arg-type, unused-coroutine]
+    return twice(ctx, order)
+
+
+@durable_execution
+async def uses_helper_async(order: Order, ctx: AsyncDurableContext) -> list[Receipt]:
+    twice(ctx, order)  # type: ignore[arg-type]
+    return await twice_async(ctx, order)
+
+
+def step_of(order: Order) -> StepFunction[Receipt]:
+    return charge(order.id)
+
+
+def async_step_of(order: Order) -> AsyncStepFunction[Receipt]:
+    return charge_async(order.id)
+
+
+def hand_out(manager: str) -> Submitter:
+    return ask(manager)
+
+
+anything: DurableValue = {"a": [1, (2.5, None)], "b": Decimal(1)}
+nothing: DurableValue = object()  # type: ignore[assignment]
+
+
+# ---- methods ---------------------------------------------------------------------------------------------------
+
+
+class Shop:
+    @durable_step
+    def charge(self, step: StepContext, order: str) -> Receipt:
+        return Receipt(order)
+
+    @durable_step
+    async def refund(self, step: StepContext, order: str) -> int:
+        return 1
+
+    @durable_with_child_context
+    def handle(self, ctx: DurableContext, order: Order) -> Receipt:
+        self.charge(5)  # type: ignore[arg-type]
+        return ctx.step(self.charge(order.id))
+
+    @durable_wait_for_callback
+    def ask(self, callback_id: str, context: WaitForCallbackContext, whom: str) -> None: ...
+
+
+def use_shop(shop: Shop, ctx: DurableContext, order: Order) -> None:
+    assert_type(ctx.step(shop.charge(order.id)), Receipt)
+    assert_type(ctx.run_in_child_context(shop.handle(order)), Receipt)
+    ctx.wait_for_callback(shop.ask("manager"))
+
+
+async def use_shop_async(shop: Shop, ctx: AsyncDurableContext, order: Order) -> None:
+    assert_type(await ctx.step(shop.refund(order.id)), int)

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .async_futures import AsyncDurableFuture
     from .asynchronous import AsyncCallback, AsyncDurableContext
-    from .base import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
     from .decorators import (
         durable_parallel_branch,
         durable_step,
         durable_wait_for_callback,
         durable_with_child_context,
+    )
+    from .operation_contexts import (
+        ExecutionContext,
+        OperationContext,
+        StepContext,
+        WaitForCallbackContext,
+        WaitForConditionCheckContext,
     )
     from .sagas import AsyncSaga, Saga
     from .sync_futures import DurableFuture
@@ -30,6 +36,8 @@ __all__ = [
     "Callback",
     "DurableContext",
     "DurableFuture",
+    "ExecutionContext",
+    "OperationContext",
     "Saga",
     "StepContext",
     "WaitForCallbackContext",
@@ -48,10 +56,12 @@ _HOME = {
     "Callback": "synchronous",
     "DurableContext": "synchronous",
     "DurableFuture": "sync_futures",
+    "ExecutionContext": "operation_contexts",
+    "OperationContext": "operation_contexts",
     "Saga": "sagas",
-    "StepContext": "base",
-    "WaitForCallbackContext": "base",
-    "WaitForConditionCheckContext": "base",
+    "StepContext": "operation_contexts",
+    "WaitForCallbackContext": "operation_contexts",
+    "WaitForConditionCheckContext": "operation_contexts",
     "durable_parallel_branch": "decorators",
     "durable_step": "decorators",
     "durable_wait_for_callback": "decorators",

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from durably.engine.operation import Op
+from durably.ids import CallbackId, OperationId
 from durably.serdes import MISSING
 
 from .async_futures import AsyncDurableFuture, AsyncFutures
-from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
+from .base import Protocol
 from .batches import BatchOperations, MapFunction
 from .extras import AsyncBatch, ExtraOperations
 from .flows import FlowOperations
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from durably.serdes import Codec
     from durably.waits import WaitForConditionConfig
 
+    from .operation_contexts import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
+
 __all__ = ["AsyncCallback", "AsyncDurableContext"]
 
 T = TypeVar("T")
@@ -54,11 +57,11 @@ class AsyncCallback(Generic[T]):
         self._context = context
         self._op = op
         self._codec = codec
-        self.callback_id = callback_id
+        self.callback_id: CallbackId = CallbackId._trusted(callback_id)
 
     @property
-    def operation_id(self) -> str:
-        return self._op.id
+    def operation_id(self) -> OperationId:
+        return OperationId._trusted(self._op.id)
 
     def result(self) -> Coroutine[Any, Any, T]:
         """Wait for the result. Raises CallbackExternalError or CallbackTimeoutError."""
@@ -149,7 +152,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     @overload
     def wait_for_callback(
         self,
-        submitter: Callable[[str, WaitForCallbackContext], Any],
+        submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
         *,
@@ -158,13 +161,13 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     @overload
     def wait_for_callback(
         self,
-        submitter: Callable[[str, WaitForCallbackContext], Any],
+        submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
     ) -> Coroutine[Any, Any, Any]: ...
     def wait_for_callback(
         self,
-        submitter: Callable[[str, WaitForCallbackContext], Any],
+        submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
         *,

@@ -20,6 +20,7 @@ from durably.engine.scope import CURRENT, Scope, refuse_use
 from durably.engine.step import step
 from durably.engine.wait import wait
 from durably.exceptions import ChildContextError, ValidationError
+from durably.ids import ExecutionArn
 from durably.serdes import (
     MISSING,
     SerDesContext,
@@ -31,6 +32,13 @@ from durably.serdes import (
     return_annotation,
 )
 from durably.wire.limits import FUNCTION_NAME_PATTERN, MAX_NAME_LENGTH, MAX_WAIT_SECONDS, NAME_PATTERN
+
+from .operation_contexts import (
+    ExecutionContext,
+    StepContext,
+    WaitForCallbackContext,
+    WaitForConditionCheckContext,
+)
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -44,9 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ContextBase",
-    "StepContext",
-    "WaitForCallbackContext",
-    "WaitForConditionCheckContext",
     "annotation_of",
     "check_callable",
     "check_name",
@@ -60,56 +65,6 @@ _CHILD: Final[ChildConfig[Any]] = ChildConfig()
 _INVOKE: Final[InvokeConfig[Any, Any]] = InvokeConfig()
 _WAIT_FOR_CALLBACK: Final = WaitForCallbackConfig()
 _good_names: set[str | None] = {None}
-
-
-class StepContext:
-    """What a step's function receives.
-
-    Attributes:
-        attempt: number of this attempt, from 1.
-        operation_id, name, execution_arn: of the step.
-    """
-
-    __slots__ = ("_logger", "_op", "attempt")
-
-    def __init__(self, op: Op, attempt: int) -> None:
-        self._op = op
-        self._logger: DurableLogger | None = None
-        self.attempt = attempt
-
-    @property
-    def operation_id(self) -> str:
-        return self._op.id
-
-    @property
-    def name(self) -> str | None:
-        return self._op.name
-
-    @property
-    def execution_arn(self) -> str:
-        return self._op.run.arn
-
-    @property
-    def logger(self) -> DurableLogger:
-        """A logger whose records carry the step's ids, name and attempt."""
-        if self._logger is None:
-            from durably.logger import DurableLogger
-
-            owner = self._op.scope.owner
-            self._logger = DurableLogger.of_step(self._op, self.attempt, None if owner is None else owner.logger)
-        return self._logger
-
-
-class WaitForCallbackContext(StepContext):
-    """What a submitter receives besides the callback id: the context of the step it runs in."""
-
-    __slots__ = ()
-
-
-class WaitForConditionCheckContext(StepContext):
-    """What the check of wait_for_condition receives besides the state; ``attempt`` counts checks, from 1."""
-
-    __slots__ = ()
 
 
 class ContextBase:
@@ -128,9 +83,14 @@ class ContextBase:
     # ---- what a handler may ask --------------------------------------------------------------------------
 
     @property
-    def execution_arn(self) -> str:
+    def execution_arn(self) -> ExecutionArn:
         """The ARN of this durable execution."""
-        return self.run.arn
+        return ExecutionArn._trusted(self.run.arn)
+
+    @property
+    def execution_context(self) -> ExecutionContext:
+        """The ARN under the official SDK's name, ``execution_context.durable_execution_arn``."""
+        return ExecutionContext(self.execution_arn)
 
     @property
     def lambda_context(self) -> Any:
@@ -232,7 +192,7 @@ class ContextBase:
         config = config or _STEP
         op = self._op("STEP", config.sub_type or "Step", name or getattr(func, "_original_name", None))
         codec = self._result_codec(config.serdes, func, op, result_type, config.result_type)
-        return op, step(op, func, config, codec, StepContext)
+        return op, step(op, func, config, codec, StepContext.of)
 
     def _wait_for_condition(
         self, check: Callable[..., Any], config: WaitForConditionConfig[Any], name: str | None, result_type: Any
@@ -246,7 +206,7 @@ class ContextBase:
             )
         op = self._op("STEP", "WaitForCondition", name or getattr(check, "_original_name", None))
         codec = self._result_codec(config.serdes, check, op, result_type, config.result_type)
-        return self._drive(wait_for_condition(op, check, config, codec, WaitForConditionCheckContext), op)
+        return self._drive(wait_for_condition(op, check, config, codec, WaitForConditionCheckContext.of), op)
 
     def _wait(self, duration: Duration | timedelta, name: str | None) -> Any:
         seconds = as_seconds(duration, "duration")
@@ -339,7 +299,7 @@ class ContextBase:
             own = config
             if config.serdes is None and self._operation_serdes is not None:
                 own = config.__replace__(serdes=self._operation_serdes)
-            protocol = wait_for_callback(inner, context._op, submitter, name, own, codec, WaitForCallbackContext)
+            protocol = wait_for_callback(inner, context._op, submitter, name, own, codec, WaitForCallbackContext.of)
             return context._drive(protocol, inner)
 
         def protocol() -> Protocol:

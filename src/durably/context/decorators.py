@@ -2,25 +2,30 @@
 
 ``@durable_step`` on ``def charge(step, order_id)`` makes ``charge(order_id)`` a function of the step context alone,
 named ``charge``. The bound function carries ``__wrapped__`` (for annotations) and ``_original_name``.
+
+A method keeps its ``self`` first: ``def charge(self, step, order_id)`` goes as ``ctx.step(shop.charge(order_id))``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
     from durably.config import ParallelBranch
+    from durably.ids import CallbackId
 
     from .asynchronous import AsyncDurableContext
-    from .base import StepContext, WaitForCallbackContext
+    from .operation_contexts import StepContext, WaitForCallbackContext
     from .synchronous import DurableContext
 
 __all__ = ["durable_parallel_branch", "durable_step", "durable_wait_for_callback", "durable_with_child_context"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S")
 C = TypeVar("C", "DurableContext", "AsyncDurableContext")  # not imported: a program needs only one of them
 
 
@@ -51,25 +56,48 @@ def _binder(func: Callable[..., Any]) -> Callable[..., Any]:
     def bind_arguments(*args: Any, **kwargs: Any) -> _Bound:
         return _Bound(func, returns, args, kwargs)
 
-    return update_wrapper(bind_arguments, func)
+    def bind_method(self: Any, *args: Any, **kwargs: Any) -> _Bound:
+        return _Bound(MethodType(func, self), returns, args, kwargs)
+
+    return update_wrapper(bind_method if _is_method(func) else bind_arguments, func)
 
 
-def durable_step(func: Callable[Concatenate[StepContext, P], T]) -> Callable[P, Callable[[StepContext], T]]:
+def _is_method(func: Callable[..., Any]) -> bool:
+    code = getattr(func, "__code__", None)
+    return code is not None and code.co_argcount > 1 and code.co_varnames[0] == "self"
+
+
+@overload
+def durable_step(func: Callable[Concatenate[StepContext, P], T]) -> Callable[P, Callable[[StepContext], T]]: ...
+@overload
+def durable_step(
+    func: Callable[Concatenate[S, StepContext, P], T],
+) -> Callable[Concatenate[S, P], Callable[[StepContext], T]]: ...
+def durable_step(func: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``func(step_context, ...)`` a step: ``ctx.step(func(...))`` runs it under its own name."""
     return _binder(func)
 
 
-def durable_parallel_branch(
-    name: str | None = None,
-) -> Callable[[Callable[Concatenate[C, P], T]], Callable[P, ParallelBranch[T]]]:
+class _BranchDecorator(Protocol):
+    """What ``durable_parallel_branch(name)`` is: for functions and for methods."""
+
+    @overload
+    def __call__(self, func: Callable[Concatenate[C, P], T], /) -> Callable[P, ParallelBranch[T]]: ...
+    @overload
+    def __call__(
+        self, func: Callable[Concatenate[S, C, P], T], /
+    ) -> Callable[Concatenate[S, P], ParallelBranch[T]]: ...
+
+
+def durable_parallel_branch(name: str | None = None) -> _BranchDecorator:
     """Make ``func(child_context, ...)`` a branch: ``ctx.parallel([func(...), ...])``, named ``name`` if given."""
 
     from durably.config import ParallelBranch
 
-    def decorate(func: Callable[Concatenate[C, P], T]) -> Callable[P, ParallelBranch[T]]:
+    def decorate(func: Callable[..., Any]) -> Callable[..., ParallelBranch[Any]]:
         bind_arguments = _binder(func)
 
-        def make_branch(*args: P.args, **kwargs: P.kwargs) -> ParallelBranch[T]:
+        def make_branch(*args: Any, **kwargs: Any) -> ParallelBranch[Any]:
             return ParallelBranch(bind_arguments(*args, **kwargs), name)
 
         return update_wrapper(make_branch, func)
@@ -77,13 +105,27 @@ def durable_parallel_branch(
     return decorate
 
 
-def durable_with_child_context(func: Callable[Concatenate[C, P], T]) -> Callable[P, Callable[[C], T]]:
+@overload
+def durable_with_child_context(  # type: ignore[overload-overlap]  # a method's self is no context
+    func: Callable[Concatenate[C, P], T],
+) -> Callable[P, Callable[[C], T]]: ...
+@overload
+def durable_with_child_context(
+    func: Callable[Concatenate[S, C, P], T],
+) -> Callable[Concatenate[S, P], Callable[[C], T]]: ...
+def durable_with_child_context(func: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``func(child_context, ...)`` fit ``ctx.run_in_child_context(func(...))``."""
     return _binder(func)
 
 
+@overload
 def durable_wait_for_callback(
-    func: Callable[Concatenate[str, WaitForCallbackContext, P], T],
-) -> Callable[P, Callable[[str, WaitForCallbackContext], T]]:
+    func: Callable[Concatenate[CallbackId, WaitForCallbackContext, P], T],
+) -> Callable[P, Callable[[CallbackId, WaitForCallbackContext], T]]: ...
+@overload
+def durable_wait_for_callback(
+    func: Callable[Concatenate[S, CallbackId, WaitForCallbackContext, P], T],
+) -> Callable[Concatenate[S, P], Callable[[CallbackId, WaitForCallbackContext], T]]: ...
+def durable_wait_for_callback(func: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``func(callback_id, context, ...)`` fit ``ctx.wait_for_callback(func(...))``."""
     return _binder(func)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from durably.serdes import MISSING
 
-from .base import StepContext, check_callable, check_name
+from .base import check_callable, check_name
 from .flows import Compensations
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from durably.saga import CompensationResult
 
     from .asynchronous import AsyncDurableContext
+    from .operation_contexts import StepContext
     from .synchronous import DurableContext
 
 __all__ = ["AsyncSaga", "Saga"]

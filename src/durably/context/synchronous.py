@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from durably.engine.operation import Op
+from durably.ids import CallbackId, OperationId
 from durably.serdes import MISSING
 
-from .base import Protocol, StepContext, WaitForCallbackContext, WaitForConditionCheckContext
+from .base import Protocol
 from .batches import BatchOperations, MapFunction
 from .extras import Batch, ExtraOperations
 from .flows import FlowOperations
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from durably.serdes import Codec
     from durably.waits import WaitForConditionConfig
 
+    from .operation_contexts import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
+
 __all__ = ["Callback", "DurableContext"]
 
 T = TypeVar("T")
@@ -54,11 +57,11 @@ class Callback(Generic[T]):
         self._context = context
         self._op = op
         self._codec = codec
-        self.callback_id = callback_id
+        self.callback_id: CallbackId = CallbackId._trusted(callback_id)
 
     @property
-    def operation_id(self) -> str:
-        return self._op.id
+    def operation_id(self) -> OperationId:
+        return OperationId._trusted(self._op.id)
 
     def result(self) -> T:
         """Wait for the result. Raises CallbackExternalError or CallbackTimeoutError."""
@@ -137,7 +140,7 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
     @overload
     def wait_for_callback(
         self,
-        submitter: Callable[[str, WaitForCallbackContext], Any],
+        submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
         *,
@@ -146,13 +149,13 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
     @overload
     def wait_for_callback(
         self,
-        submitter: Callable[[str, WaitForCallbackContext], Any],
+        submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
     ) -> Any: ...
     def wait_for_callback(
         self,
-        submitter: Callable[[str, WaitForCallbackContext], Any],
+        submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
         *,

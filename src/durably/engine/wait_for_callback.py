@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from durably.config import StepConfig, WaitForCallbackConfig
 from durably.exceptions import CallbackError, CallbackSubmitterError, ChildContextError, StepError
+from durably.ids import CallbackId
 from durably.serdes import MISSING, SerDesCodec, SerDesContext, codec_for
 
 from .callback import callback_result, create_callback
@@ -37,7 +38,7 @@ def wait_for_callback(
         callback_op.end()
 
     def submit(context: Any) -> Any:
-        return submitter(callback_id, context)
+        return submitter(CallbackId._trusted(callback_id), context)
 
     submit.__wrapped__ = submitter  # type: ignore[attr-defined]  # tells the driver whether it blocks
     op = number("STEP", "Step", f"{name} submitter" if name else "submitter")
