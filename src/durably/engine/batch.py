@@ -123,7 +123,10 @@ def batch(op: Op, plan: Batch) -> Protocol:
     if record is not None and is_terminal(record):
         details = op.details(record)
         if record["Status"] == "SUCCEEDED" and details.get("ReplayChildren"):
-            return (yield from _rebuild(op, plan, CompletionRecord.from_payload(details.get("Result"))))
+            rebuilt = yield from _rebuild(op, plan, CompletionRecord.from_payload(details.get("Result")))
+            if run.must_queue(op.id):
+                yield Turn(op.id)
+            return rebuilt
         if record["Status"] != "SUCCEEDED":
             yield from raise_recorded(op, record, ChildContextError)
         if run.must_queue(op.id):

@@ -96,6 +96,8 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         if is_cancellation(error) and op.recording and not virtual and not rebuild:
             op.post("FAIL", Error=cancelled_error(op.describe()))
         raise
+    if rebuild and run.must_queue(op.id):
+        yield Turn(op.id)  # rebuilt or read, a recorded completion is seen when its turn has come
     if virtual or rebuild:
         return value
     yield op.put("SUCCEED", completion=True, Payload=text, ContextOptions={"ReplayChildren": replay_children})
