@@ -1,7 +1,8 @@
 """Every Python snippet of README.md and docs/ runs; those that say what they give are held to it.
 
 ``<!-- runs: name INPUT => RESULT -->`` before a snippet starts its function ``name`` on the embedded service, with
-virtual time, and compares the result (both JSON).
+virtual time, and compares the result (both JSON). ``<!-- fails: name INPUT => TYPE -->`` expects the execution to fail
+with an error of that type.
 """
 
 from __future__ import annotations
@@ -24,19 +25,22 @@ from durably.wire.ports import DurableFunctionPort
 from durably.workers.in_process import InProcessWorker
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"(?:<!-- runs: (?P<run>.+?) -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
+BLOCK = re.compile(r"(?:<!-- (?P<how>runs|fails): (?P<run>.+?) -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
 
 
 def snippets() -> Iterator[Any]:
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = path.read_text()
         for number, found in enumerate(BLOCK.finditer(text), 1):
             line = text[: found.start()].count("\n") + 1
-            yield pytest.param(path, line, found["code"], found["run"], id=f"{path.name}-{number}")
+            name = path.relative_to(ROOT).as_posix().removeprefix("docs/")
+            yield pytest.param(path, line, found["code"], found["how"], found["run"], id=f"{name}-{number}")
 
 
-@pytest.mark.parametrize(("path", "line", "code", "run"), list(snippets()))
-def test_snippet(path: Path, line: int, code: str, run: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("path", "line", "code", "how", "run"), list(snippets()))
+def test_snippet(
+    path: Path, line: int, code: str, how: str | None, run: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = types.ModuleType("snippet")
     monkeypatch.setitem(sys.modules, "snippet", module)  # dataclasses look their module up
     exec(compile(code, f"<{path.name}, line {line}>", "exec"), module.__dict__)
@@ -45,11 +49,14 @@ def test_snippet(path: Path, line: int, code: str, run: str | None, monkeypatch:
     if run is not None:
         call, _, expected = run.partition(" => ")
         name, _, payload = call.partition(" ")
-        assert json.loads(carry_out(functions, name, payload)) == json.loads(expected)
+        answer = carry_out(functions, name, payload)
+        found = json.loads(answer["Payload"])
+        assert ("FunctionError" in answer) is (how == "fails"), answer["Payload"]
+        assert (found["errorType"] if how == "fails" else found) == json.loads(expected)
 
 
-def carry_out(functions: dict[str, Any], name: str, payload: str) -> str:
-    """The result of one execution, in virtual time."""
+def carry_out(functions: dict[str, Any], name: str, payload: str) -> dict[str, Any]:
+    """The answer to the invoke that one execution is, in virtual time."""
     clock = ManualClock()
     service = Service(MemoryStore(), clock=clock)
     worker = InProcessWorker(functions, client_factory=lambda: InProcessClient(service), clock=clock)
@@ -70,5 +77,4 @@ def carry_out(functions: dict[str, Any], name: str, payload: str) -> str:
         service.close()
     answer = answers[0]
     assert isinstance(answer, dict), answer
-    assert "FunctionError" not in answer, answer["Payload"]
-    return str(answer["Payload"])
+    return answer
