@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import _get_running_loop
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -39,7 +40,8 @@ class Mailbox:
             return
         self._rung = True
         try:
-            loop.call_soon_threadsafe(self._hand_out, context=Context())
+            wake = loop.call_soon if _get_running_loop() is loop else loop.call_soon_threadsafe
+            wake(self._hand_out, context=Context())
         except RuntimeError:
             self._rung = False
             if not loop.is_closed():

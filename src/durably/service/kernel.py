@@ -27,6 +27,7 @@ from .dispatch import Dispatcher
 from .invoke import InvokeRequest, answer_of_execution, checked_request
 from .machine.env import Env, Target
 from .machine.model import Execution
+from .own_loops import is_idle
 from .ports import FunctionSpec, Worker
 from .recovery import recover
 from .store.base import Store
@@ -183,13 +184,18 @@ class Service:
     ) -> None:
         """CheckpointDurableExecution for a function in this process.
 
-        ``reply`` may be called before this returns, when the caller's thread is not an event loop's.
+        ``reply`` may be called before this returns: where the caller's thread may wait for the commit, it makes it.
         """
         command = Command(self._fast_checkpoint, (arn, token, updates, client_token), reply)
-        if self._writer.threaded and self._state == "running" and _get_running_loop() is None:
+        if self._writer.threaded and self._state == "running" and self._may_wait():
             self._writer.put_and_help(command)
         else:
             self._put(command)
+
+    def _may_wait(self) -> bool:
+        """Whether this thread has nothing better to do than to make a commit itself."""
+        loop = _get_running_loop()
+        return loop is None or (self._dispatcher.in_flight == 1 and is_idle(loop))
 
     def submit_get_state(
         self,

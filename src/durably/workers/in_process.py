@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from durably.service.clock import Clock, SystemClock
+from durably.service.own_loops import lend
 from durably.service.ports import FunctionSpec, Invocation, InvocationResult
 
 from ._deadlines import Deadline, Deadlines
@@ -108,6 +109,7 @@ class InProcessWorker:
                 return False
             if self._loop is None:
                 self._loop = LoopThread("durably-async-functions")
+                lend(self._loop.loop)
             loop = self._loop
         return loop.call(start, loop)
 
