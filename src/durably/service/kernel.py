@@ -13,10 +13,10 @@ import threading
 from asyncio import _get_running_loop
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from durably.wire.api_errors import ApiError
-from durably.wire.shapes import CheckpointResponse, Event, ExecutionState, OperationUpdate
+from durably.wire.shapes import CheckpointResponse, Event, ExecutionState, Operation, OperationUpdate
 
 from .actions import Actions
 from .chaining import make_facts
@@ -156,6 +156,13 @@ class Service:
     def in_flight(self) -> int:
         """Invocations handed to the worker and not yet reported finished."""
         return self._dispatcher.in_flight
+
+    def operations(self, arn: str) -> list[Operation]:
+        """The operations of an execution as they stand, in the order of their last change. Raises ApiError.
+
+        For whoever owns a service started with ``thread=False``; without the EXECUTION operation.
+        """
+        return [cast(Operation, op.view) for op in self._core.by_arn(arn).ops.values()]
 
     # ---- the door ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,79 @@
+"""The testing kit: durable functions in tests, in virtual time, on the embedded service's own state machine.
+
+    from durably.testing import LocalRunner
+
+    def test_order():
+        result = LocalRunner(process_order).run(Order(7))
+        assert result.value == Receipt(7)
+
+See docs/testing.md. Names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .callbacks import NEVER as NEVER
+    from .callbacks import Answer as Answer
+    from .callbacks import OpenCallback as OpenCallback
+    from .calls import Crash as Crash
+    from .calls import Interceptor as Interceptor
+    from .calls import ServiceCall as ServiceCall
+    from .clock import VirtualClock as VirtualClock
+    from .errors import CallbackNotReady as CallbackNotReady
+    from .errors import ExecutionStuck as ExecutionStuck
+    from .errors import OperationNotFound as OperationNotFound
+    from .errors import RunTimeout as RunTimeout
+    from .errors import TestingError as TestingError
+    from .errors import TooManyInvocations as TooManyInvocations
+    from .errors import UnknownFunction as UnknownFunction
+    from .executions import AsyncCallbackHandle as AsyncCallbackHandle
+    from .executions import AsyncLocalExecution as AsyncLocalExecution
+    from .executions import CallbackHandle as CallbackHandle
+    from .executions import LocalExecution as LocalExecution
+    from .functions import Mock as Mock
+    from .operations import Attempt as Attempt
+    from .operations import CallbackOperation as CallbackOperation
+    from .operations import ContextOperation as ContextOperation
+    from .operations import InvokeOperation as InvokeOperation
+    from .operations import Operations as Operations
+    from .operations import RecordedOperation as RecordedOperation
+    from .operations import StepOperation as StepOperation
+    from .operations import WaitOperation as WaitOperation
+    from .result import Invocation as Invocation
+    from .result import RunResult as RunResult
+    from .runner import LocalRunner as LocalRunner
+
+_HOMES: Final = {
+    "callbacks": "NEVER Answer OpenCallback",
+    "calls": "Crash Interceptor ServiceCall",
+    "clock": "VirtualClock",
+    "errors": "CallbackNotReady ExecutionStuck OperationNotFound RunTimeout TestingError TooManyInvocations "
+    "UnknownFunction",
+    "executions": "AsyncCallbackHandle AsyncLocalExecution CallbackHandle LocalExecution",
+    "functions": "Mock",
+    "operations": (
+        "Attempt CallbackOperation ContextOperation InvokeOperation Operations RecordedOperation StepOperation "
+        "WaitOperation"
+    ),
+    "result": "Invocation RunResult",
+    "runner": "LocalRunner",
+}
+_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: Any = getattr(import_module(f".{module}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

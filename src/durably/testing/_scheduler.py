@@ -1,0 +1,283 @@
+"""Virtual time: who can still do something at this moment, and what happens when nobody can.
+
+Every thread of a run is counted while it *moves*. One that has to wait *parks*: it is not counted until somebody wakes
+it, and the count goes up at the moment of waking, not when the woken thread gets to run; so there is no moment at which
+all seem to stand still although somebody is about to go on. When nothing moves, the *driver* acts: it hands the
+service's next invocation out, gives an answer that was promised, or moves the clock to whatever is due first. The
+driver is the thread that asked for the run. It usually runs the function itself, so that a run costs no change of
+threads; then it acts from within, where the function has parked.
+"""
+
+from __future__ import annotations
+
+import threading
+from _thread import allocate_lock
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from heapq import heappop, heappush
+from math import ceil
+from threading import get_ident
+
+from durably.engine.threads import borrow
+from durably.service.clock import ManualClock
+
+__all__ = ["Aborted", "Scheduler", "Timer", "VirtualCondition", "Waiter"]
+
+
+class Aborted(BaseException):
+    """The run was given up; raised in its threads to end them."""
+
+
+class Waiter:
+    """A place to wait once. Whoever wakes it before it is waited at is not missed."""
+
+    __slots__ = ("aborted", "bell", "parked", "woken")
+
+    def __init__(self) -> None:
+        self.bell = allocate_lock()
+        self.bell.acquire()
+        self.parked = False
+        self.woken = False
+        self.aborted = False
+
+    def reset(self) -> None:
+        """Make it fit to be waited at again, by its only user."""
+        self.parked = self.woken = self.aborted = False
+
+
+class Timer:
+    """Something to do when the clock shows ``due_ms``. What is not ``meant`` happens only on the way to what is."""
+
+    __slots__ = ("action", "due_ms", "meant")
+
+    def __init__(self, due_ms: int, action: Callable[[], None], meant: bool) -> None:
+        self.due_ms = due_ms
+        self.action: Callable[[], None] | None = action
+        self.meant = meant
+
+    def cancel(self) -> None:
+        self.action = None
+
+
+class Scheduler:
+    """Counts who moves, keeps what is due, and lets one thread at a time be the driver.
+
+    Attributes:
+        lock: guards the service as well, which runs inline in whatever thread asks it.
+        on_still: what the driver does when nothing moves. It makes something move, or raises.
+    """
+
+    def __init__(self, clock: ManualClock, on_still: Callable[[], None]) -> None:
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.on_still = on_still
+        self._moving = 0
+        self._threads: set[int] = set()
+        self._parked: set[Waiter] = set()
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._count = 0
+        self._driver: int | None = None
+        self._bell = allocate_lock()
+        self._bell.acquire()
+
+    # ---- the driver ----------------------------------------------------------------------------------------
+
+    @property
+    def driven(self) -> bool:
+        return self._driver is not None
+
+    @property
+    def standing(self) -> bool:
+        """Whether nothing moves."""
+        return not self._moving
+
+    def drive(self, until: Callable[[], bool]) -> None:
+        """Be the driver until ``until()``."""
+        self._driver = get_ident()
+        try:
+            self._act(until)
+        finally:
+            self._driver = None
+
+    def _act(self, until: Callable[[], bool]) -> None:
+        while not until():
+            if self._moving:
+                self._bell.acquire()
+            else:
+                self.on_still()
+
+    def _ring(self) -> None:
+        with suppress(RuntimeError):  # it rings already
+            self._bell.release()
+
+    # ---- who moves -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def moving(self) -> Generator[None, None, None]:
+        """This thread is part of the run."""
+        ident = get_ident()
+        with self.lock:
+            self._moving += 1
+            self._threads.add(ident)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._threads.discard(ident)
+            self.leave()
+
+    def enter(self) -> None:
+        """Something has begun to move that will call :meth:`leave`."""
+        with self.lock:
+            self._moving += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self._moving -= 1
+            if not self._moving and self._driver != get_ident():
+                self._ring()
+
+    def borrow(self, job: Callable[[], None]) -> None:
+        """Run ``job`` in another thread, as part of the run."""
+        self.enter()
+
+        def run() -> None:
+            ident = get_ident()
+            self._threads.add(ident)
+            try:
+                job()
+            finally:
+                self._threads.discard(ident)
+                self.leave()
+
+        borrow(run)
+
+    # ---- waiting -------------------------------------------------------------------------------------------
+
+    def park(self, waiter: Waiter, due_ms: int | None = None, *, meant: bool = True) -> None:
+        """Wait until woken, or until the clock shows ``due_ms``. Raises Aborted when the run is given up."""
+        driving = self._driver == get_ident()
+        timer: Timer | None = None
+        with self.lock:
+            if not waiter.woken:
+                waiter.parked = True
+                self._parked.add(waiter)
+                if due_ms is not None:
+                    timer = self.at(due_ms, lambda: self.wake(waiter), meant=meant)
+                self._moving -= 1
+                if not self._moving and not driving:
+                    self._ring()
+        if waiter.parked:
+            if driving:
+                self._act(lambda: waiter.woken)
+            waiter.bell.acquire()
+        if timer is not None:
+            timer.cancel()
+        if waiter.aborted:
+            raise Aborted
+
+    def wake(self, waiter: Waiter) -> None:
+        """Let whoever waits there, or will, go on. Once is enough."""
+        with self.lock:
+            if waiter.woken:
+                return
+            waiter.woken = True
+            if waiter.parked:
+                self._parked.discard(waiter)
+                self._moving += 1
+                waiter.bell.release()
+                self._ring()
+
+    def abort(self) -> None:
+        """Give up everything that waits."""
+        with self.lock:
+            for waiter in list(self._parked):
+                waiter.aborted = True
+                self.wake(waiter)
+            self._timers.clear()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something of a run is under way, if only waiting."""
+        return bool(self._moving or self._parked)
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass in this thread. Others of the run go on meanwhile."""
+        due_ms = self.after(seconds)
+        if get_ident() in self._threads:
+            self.park(Waiter(), due_ms)
+        else:  # a thread of the program's own, in which nobody knows what waits for it
+            with self.lock:
+                self.clock.advance_to(due_ms)
+
+    # ---- what is due -----------------------------------------------------------------------------------------
+
+    def after(self, seconds: float) -> int:
+        """What the clock shows in ``seconds``, never less (but for what a float cannot say)."""
+        return self.clock.now_ms() + max(0, ceil(seconds * 1000 - 0.001))
+
+    def at(self, due_ms: int, action: Callable[[], None], *, meant: bool = True) -> Timer:
+        """Call ``action``, which returns at once, when the clock shows ``due_ms``."""
+        timer = Timer(due_ms, action, meant)
+        with self.lock:
+            self._count += 1
+            heappush(self._timers, (due_ms, self._count, timer))
+        return timer
+
+    def next_due_ms(self) -> int | None:
+        """When the first of that is due."""
+        with self.lock:
+            timers = self._timers
+            while timers and timers[0][2].action is None:
+                heappop(timers)
+            return timers[0][0] if timers else None
+
+    @property
+    def expects(self) -> bool:
+        """Whether anything is due that is meant."""
+        with self.lock:
+            return any(timer.meant and timer.action is not None for _, _, timer in self._timers)
+
+    def fire(self) -> None:
+        """Do what is due by now."""
+        with self.lock:
+            now = self.clock.now_ms()
+            while self._timers and self._timers[0][0] <= now:
+                action = heappop(self._timers)[2].action
+                if action is not None:
+                    action()
+
+
+class VirtualCondition:
+    """``threading.Condition``, for threads of a run: its timeouts are virtual."""
+
+    def __init__(self, scheduler: Scheduler, lock: threading.Lock) -> None:
+        self._scheduler = scheduler
+        self._lock = lock
+        self._waiters: list[Waiter] = []
+
+    def __enter__(self) -> bool:
+        return self._lock.__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Returns whether it was notified."""
+        waiter = Waiter()
+        self._waiters.append(waiter)
+        due_ms = None if timeout is None else self._scheduler.after(timeout)
+        self._lock.release()
+        try:
+            self._scheduler.park(waiter, due_ms)
+        finally:
+            self._lock.acquire()
+            notified = waiter not in self._waiters
+            if not notified:
+                self._waiters.remove(waiter)
+        return notified
+
+    def notify_all(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            self._scheduler.wake(waiter)

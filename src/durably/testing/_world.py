@@ -1,0 +1,339 @@
+"""A service, a clock and functions: what runs of one runner share.
+
+The service is the real one, with its store in memory and without a thread of its own: it runs inline, in the thread
+that asks it something. Its worker only queues what is to be invoked; the driver (see :mod:`._scheduler`) takes it up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from durably.service.clock import ManualClock, SequentialIds
+from durably.service.config import ServiceConfig
+from durably.service.functions import LATEST
+from durably.service.kernel import Service
+from durably.service.machine.env import Target
+from durably.service.ports import FunctionSpec, Invocation, InvocationResult
+from durably.service.store.memory import MemoryStore
+from durably.wire.api_errors import ApiError
+from durably.wire.ids import ExecutionArn
+from durably.wire.shapes import Event, Operation, OperationUpdate
+
+from ._invocations import Running, invoke
+from ._listener import Listener
+from ._loop import VirtualLoop, idle_loop, release
+from ._scheduler import Scheduler
+from ._stuck import explain
+from .calls import Interceptor, ServiceCall
+from .errors import TooManyInvocations, UnknownFunction
+from .functions import Functions
+
+if TYPE_CHECKING:
+    from durably.engine.operation import Op
+
+    from .callbacks import Answer, OpenCallback
+
+__all__ = ["ExecutionRecord", "World"]
+
+
+@dataclass(eq=False, slots=True)
+class ExecutionRecord:
+    """What is known of one execution of the world."""
+
+    arn: str
+    function: str
+    name: str
+    started_ms: int
+    deadline_ms: int | None
+    """When its own timeout ends it; None for the default one, which nobody means."""
+    events: list[Event] = field(default_factory=list[Event])
+    invocations: int = 0
+    calls: list[ServiceCall] = field(default_factory=list[ServiceCall])
+    bodies: list[tuple[str | None, str, int, int]] = field(default_factory=list[tuple[str | None, str, int, int]])
+    """(name, id, attempt, invocation) of each body of a step that was run."""
+    ended: bool = False
+
+
+class World:
+    """One embedded service in virtual time.
+
+    Parameters:
+        answer_for: what to answer to a callback of that name, asked when it opens; None: nothing is promised.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        *,
+        start_ms: int,
+        config: ServiceConfig,
+        answer_for: Callable[[str | None], Answer | None],
+        steps: Mapping[str, Any],
+        interceptors: Sequence[Interceptor],
+        max_invocations: int,
+    ) -> None:
+        self.functions = functions
+        self.answer_for = answer_for
+        self.steps = steps
+        self.interceptors = interceptors
+        self.max_invocations = max_invocations
+        self.clock = ManualClock(start_ms)
+        self.scheduler = Scheduler(self.clock, self._on_still)
+        self.executions: dict[str, ExecutionRecord] = {}
+        self.listener = Listener(self)
+        self.service = _Service(self, config)
+        self.service.subscribe(self.listener.heard)
+        self.service.start(thread=False)
+        self.queue: deque[Running] = deque()
+        self.failure: BaseException | None = None
+        """What must reach the test: KeyboardInterrupt, pytest's own outcomes, a mistake of the test's set-up."""
+        self._horizon_ms: int | None = None
+        self._settled = False
+        self._inline = True
+        self._loops: list[VirtualLoop] = []
+        self._driving = threading.Lock()
+        self._names = 0
+        self._closed = False
+
+    # ---- asking the service --------------------------------------------------------------------------------
+
+    def ask(self, submit: Callable[[Callable[[Any], None]], None]) -> Any:
+        """The service's answer, an ApiError included."""
+        answers: list[Any] = []
+        with self.scheduler.lock:
+            submit(answers.append)
+            self.service.drain()
+        return answers[0]
+
+    def call(self, action: str, **params: Any) -> dict[str, Any]:
+        """One action of the service's API. Raises ApiError."""
+        answer = self.ask(lambda reply: self.service.submit(action, params, reply))
+        if isinstance(answer, ApiError):
+            raise answer
+        found: dict[str, Any] = answer
+        return found
+
+    def start(self, function: str, payload: str, name: str | None = None) -> ExecutionRecord:
+        """Start an execution; nothing of it runs yet."""
+        if name is None:
+            self._names += 1
+            name = f"run-{self._names}"
+        params = {"FunctionName": f"{function}:$LATEST", "DurableExecutionName": name, "Payload": payload}
+        refusals: list[ApiError] = []
+
+        def ended(answer: dict[str, Any] | ApiError) -> None:
+            if isinstance(answer, ApiError):
+                refusals.append(answer)
+
+        with self.scheduler.lock:
+            self.service.submit("Invoke", params, ended)
+            self.service.drain()
+            if refusals:
+                raise refusals[0]
+            return next(one for one in reversed(self.executions.values()) if one.name == name)
+
+    def operations(self, arn: str) -> list[Operation]:
+        """As they stand, in the order of their last change, without the EXECUTION itself."""
+        with self.scheduler.lock:
+            return self.service.operations(arn)
+
+    def describe(self, arn: str) -> dict[str, Any]:
+        return self.call("GetDurableExecution", DurableExecutionArn=arn)
+
+    def send_callback(self, kind: str, callback_id: str, **members: Any) -> None:
+        self.call(f"SendDurableExecutionCallback{kind}", CallbackId=callback_id, **members)
+
+    # ---- moving on -----------------------------------------------------------------------------------------
+
+    def drive(self, until: Callable[[], bool], horizon_ms: int | None = None, *, inline: bool = True) -> bool:
+        """Go on until ``until()``, or until nothing can happen any more before the clock shows ``horizon_ms``.
+
+        Without a horizon time passes as it must. ``inline``: this thread may run functions itself.
+
+        Returns:
+            whether ``until()`` was reached.
+        """
+        with self._driving:
+            self._horizon_ms = horizon_ms
+            self._inline = inline
+            self._settled = False
+            try:
+                self.scheduler.drive(lambda: self._settled or self.failure is not None or until())
+            finally:
+                if not self.scheduler.waiting:
+                    self._release_loops()
+            if self.failure is not None:
+                failure, self.failure = self.failure, None
+                raise failure
+            return until()
+
+    def explain_stuck(self, record: ExecutionRecord, *, by_hand: bool) -> str:
+        return explain(self, record, by_hand)
+
+    def _release_loops(self) -> None:
+        while self._loops:
+            release(self._loops.pop())
+
+    def now_ms(self) -> int:
+        return self.clock.now_ms()
+
+    def sleep(self, seconds: float) -> None:
+        self.scheduler.sleep(seconds)
+
+    def _on_still(self) -> None:
+        with self.scheduler.lock:
+            self.service.drain()
+            self.scheduler.fire()
+        if self.queue:
+            self._take_up(self.queue.popleft())
+        elif (due := self.listener.due_answer()) is not None:
+            due()
+        else:
+            self._advance()
+
+    def _take_up(self, running: Running) -> None:
+        record = running.record
+        if record is not None and record.invocations > self.max_invocations:
+            self.failure = TooManyInvocations(
+                f"{record.function} was invoked {self.max_invocations:,} times in one execution and has not ended. "
+                "Pass max_invocations= if that is meant."
+            )
+            running.finish(InvocationResult("interrupted"))
+            return
+        if self._inline and not self.scheduler.waiting:
+            with self.scheduler.moving():
+                invoke(running)
+        else:
+            self.scheduler.borrow(lambda: invoke(running))
+
+    def _advance(self) -> None:
+        """Nothing moves: what happens next is whatever is due first."""
+        due = self.next_due_ms()
+        horizon = self._horizon_ms
+        if due is None or (horizon is not None and due > horizon):
+            if horizon is not None:
+                self.clock.advance_to(horizon)
+            self._settled = True
+            if self.scheduler.waiting and self._inline and horizon is None:
+                self.scheduler.abort()  # this very thread may be one of those that wait
+            return
+        self.clock.advance_to(due)
+        with self.scheduler.lock:
+            self.service.drain()
+            self.scheduler.fire()
+
+    def next_due_ms(self) -> int | None:
+        """When something happens by itself; None when nothing ever does.
+
+        That an execution times out after a year, or an invocation after a quarter of an hour, because nobody has set
+        a timeout, is not what anybody waits for.
+        """
+        with self.scheduler.lock:
+            timer, answer, due = self.service.next_timer_ms(), self.listener.next_due_ms(), self.scheduler.next_due_ms()
+            if timer in self.listener.unmeant_deadlines and answer is None and not self.scheduler.expects:
+                return None
+            if timer is None and answer is None and not self.scheduler.expects:
+                return None
+        return min(one for one in (timer, answer, due) if one is not None)
+
+    # ---- what the listener asks ------------------------------------------------------------------------------
+
+    def admit(self, arn: str, started: Event) -> ExecutionRecord:
+        """An execution has begun."""
+        details: Any = started.get("ExecutionStartedDetails")
+        began = started["EventTimestamp"]
+        record = ExecutionRecord(
+            arn,
+            ExecutionArn.parse(arn).function,
+            started.get("Name", ""),
+            began,
+            self.listener.expect_deadline(began, details["ExecutionTimeout"]),
+        )
+        self.executions[arn] = record
+        return record
+
+    # ---- functions under test --------------------------------------------------------------------------------
+
+    def new_call(self, running: Running, kind: Any, updates: Sequence[OperationUpdate]) -> ServiceCall:
+        record = running.record
+        assert record is not None
+        call = ServiceCall(len(record.calls) + 1, running.number, record.arn, record.function, kind, updates)
+        record.calls.append(call)
+        return call
+
+    def body(self, running: Running, op: Op, attempt: int, func: Callable[..., Any]) -> Callable[..., Any]:
+        record = running.record
+        assert record is not None
+        record.bodies.append((op.name, op.id, attempt, running.number))
+        mock = self.steps.get(op.name) if op.name is not None else None
+        return func if mock is None else mock.body(op, attempt)
+
+    def take_loop(self) -> VirtualLoop:
+        return self._loops.pop() if self._loops else idle_loop(self.scheduler)
+
+    def give_loop(self, loop: VirtualLoop) -> None:
+        if self._closed:
+            release(loop)
+        else:
+            self._loops.append(loop)
+
+    def open_callbacks(self) -> list[OpenCallback]:
+        return list(self.listener.callbacks.values())
+
+    def close(self) -> None:
+        """Give up what is under way. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self.scheduler.abort()
+        self.service.close()
+        self._release_loops()
+
+
+class _Service(Service):
+    """The service, for programs that call functions by names which only AWS knows: with aliases and versions."""
+
+    def __init__(self, world: World, config: ServiceConfig) -> None:
+        self._world = world
+        super().__init__(MemoryStore(), _Worker(world), clock=world.clock, ids=SequentialIds(), config=config)
+
+    def _resolve_chained(self, function_name: str) -> Target | ApiError | None:
+        world = self._world
+        served = world.functions.find(function_name)
+        if served is None:
+            names = ", ".join(sorted(world.functions.names))
+            world.failure = UnknownFunction(
+                f"the function invokes {function_name!r}, which the runner does not know (it knows {names}). Pass it: "
+                f"functions={{{function_name!r}: ...}}, with a function, a Mock, or a value to answer with."
+            )
+            served = function_name
+        elif ":" in function_name:
+            served = f"{served}:{LATEST}"
+        return super()._resolve_chained(served)
+
+
+class _Worker:
+    """Takes invocations in for the driver."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._specs = {name: spec for name, (_, spec) in world.functions.served.items()}
+
+    def functions(self) -> Mapping[str, FunctionSpec]:
+        return self._specs
+
+    def submit(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
+        world = self._world
+        record = None if invocation.execution_arn is None else world.executions.get(invocation.execution_arn)
+        number = 0
+        if record is not None:
+            record.invocations += 1
+            number = record.invocations
+        world.queue.append(Running(world, invocation, record, number, done))
+
+    def close(self) -> None:
+        pass

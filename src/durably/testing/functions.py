@@ -1,0 +1,135 @@
+"""The functions that a function under test may invoke, and stand-ins for them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from durably.exceptions import ValidationError
+from durably.service.functions import split_name
+from durably.service.ports import FunctionSpec
+from durably.wire.api_errors import ApiError
+from durably.wire.limits import EXECUTION_NAME_PATTERN
+from durably.workers._discover import is_durable_function, spec_for
+
+__all__ = ["Functions", "Mock"]
+
+_BAD: Final = re.compile(r"[^a-zA-Z0-9_-]+")
+
+
+class Mock:
+    """Stands in for a function that is invoked, or for a step.
+
+    Parameters:
+        value: what it returns. A function is called instead: with the payload for an invoked function, with the
+            step's context (if it takes one) for a step.
+        error: what it raises; an instance or a class of an exception.
+        sequence: one value or exception after another, call by call; the last one stays.
+
+    Attributes:
+        calls: what it was called with.
+    """
+
+    def __init__(self, value: Any = None, *, error: BaseException | type[BaseException] | None = None) -> None:
+        self.value = value
+        self.error = error
+        self.calls: list[Any] = []
+
+    @property
+    def called(self) -> bool:
+        return bool(self.calls)
+
+    def __call__(self, payload: Any, context: Any = None) -> Any:
+        self.calls.append(payload)
+        if self.error is not None:
+            raise self.error
+        return self.value(payload) if callable(self.value) else self.value
+
+    def __repr__(self) -> str:
+        return f"<Mock called {len(self.calls)} times>"
+
+
+class Functions:
+    """What a runner serves, under the names by which programs call them.
+
+    A program may say ``ship``, ``ship:prod`` or the whole ARN; ``ship`` in the mapping stands for all of them, and
+    ``ship:prod`` only for itself.
+    """
+
+    def __init__(self, main: Any, others: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+        self.main = _name_of(main)
+        self.served: dict[str, tuple[Any, FunctionSpec]] = {}
+        self._known: dict[str, str] = {}
+        self._add(self.main, main, overrides)
+        for name, target in others.items():
+            if name == self.main:
+                if target is not main:
+                    raise ValidationError(f"functions has another {name!r}, which is the name of the handler itself")
+                continue
+            self._add(name, target, {})
+
+    def _add(self, name: str, target: Any, overrides: Mapping[str, Any]) -> None:
+        try:
+            split_name(name)
+        except ApiError:
+            raise ValidationError(f"functions: {name!r} is not the name of a function") from None
+        inner = name if EXECUTION_NAME_PATTERN.fullmatch(name) else _BAD.sub("-", name)[-64:]
+        handler = _handler(name, target)
+        spec = spec_for(inner, handler, durable=is_durable_function(handler))
+        self.served[inner] = (handler, replace(spec, **overrides))
+        self._known[name] = inner
+
+    @property
+    def names(self) -> list[str]:
+        """As they were registered."""
+        return list(self._known)
+
+    def find(self, name: str) -> str | None:
+        """The served function that a program means by ``name``; None if there is none."""
+        if name in self._known:
+            return self._known[name]
+        bare, _ = split_name(name)
+        return self._known.get(bare)
+
+
+def _name_of(handler: Any) -> str:
+    name = getattr(handler, "__name__", "")
+    return name if EXECUTION_NAME_PATTERN.fullmatch(name) else _BAD.sub("", name) or "handler"
+
+
+def _handler(name: str, target: Any) -> Any:
+    """``target`` as a Lambda handler."""
+    if is_durable_function(target):
+        return target
+    if isinstance(target, BaseException) or (isinstance(target, type) and issubclass(target, BaseException)):
+        return _of_payload(Mock(error=target))
+    if isinstance(target, Mock):
+        return _of_payload(target)
+    if not callable(target):
+        return _of_payload(Mock(target))
+    return target if _takes_context(target) else _of_payload(target)
+
+
+def _takes_context(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _of_payload(function: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    if inspect.iscoroutinefunction(function):
+
+        async def acall(event: Any, context: Any) -> Any:
+            return await function(event)
+
+        return acall
+
+    def call(event: Any, context: Any) -> Any:
+        return function(event)
+
+    return call

@@ -1,0 +1,209 @@
+"""LocalRunner: a durable function, run to its end in a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from durably.exceptions import ValidationError
+from durably.execution import DurableFunction, durable_execution
+from durably.service.config import ServiceConfig
+from durably.workers._discover import is_durable_function
+
+from ._durations import Span, as_ms
+from ._threads import in_thread
+from ._world import ExecutionRecord, World
+from .callbacks import Answer, OpenCallback
+from .calls import Interceptor
+from .clock import VirtualClock
+from .errors import ExecutionStuck, TestingError
+from .executions import AsyncLocalExecution, LocalExecution
+from .functions import Functions
+from .result import RunResult
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["LocalRunner"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class LocalRunner(Generic[In, Out]):
+    """Runs a durable function on the embedded service, in memory and in virtual time.
+
+    Nothing takes time but the function's own code: waits, retries, timeouts and backoff pass at once, in the order in
+    which they fall due. Each run is an execution of its own; all of one runner share its service and its clock.
+
+    Parameters:
+        handler: a durable function, or a function of (input, context) that becomes one.
+        functions: what it may invoke, by name: durable functions, functions of (event, context) or of the payload,
+            :class:`Mock`, values and exceptions.
+        callbacks: answers by the callback's name: a value, an exception, a function of the :class:`OpenCallback`,
+            ``NEVER`` or an :class:`Answer`. Also as ``runner.callbacks[name] = ...`` at any time.
+        limits: of the service; those of AWS by default.
+        interceptors: see every call between the function and the service; they may fail it, or kill the function.
+        start_time: what the clock shows at first.
+        execution_timeout: of executions, instead of the function's own.
+        max_invocations: of one execution; more are taken for an endless loop.
+
+    Attributes:
+        clock: the virtual clock, for steps that need the time.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        handler: DurableFunction[In, Out],
+        *,
+        functions: Mapping[str, Any] | None = None,
+        callbacks: Mapping[str | None, Any] | None = None,
+        limits: ServiceConfig | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        start_time: datetime = _START,
+        execution_timeout: Span | None = None,
+        max_invocations: int = 1000,
+    ) -> None:
+        self.handler: DurableFunction[In, Out] = _durable(handler)
+        self.callbacks: dict[str | None, Any] = dict(callbacks or {})
+        self.interceptors: list[Interceptor] = list(interceptors)
+        overrides: dict[str, Any] = {}
+        if execution_timeout is not None:
+            overrides["execution_timeout_seconds"] = -(-as_ms(execution_timeout, "execution_timeout") // 1000)
+        self._functions = Functions(self.handler, functions or {}, overrides)
+        if start_time.tzinfo is None:
+            raise ValidationError(f"start_time is {start_time!r}, without a time zone: add tzinfo=timezone.utc")
+        self.world = World(
+            self._functions,
+            start_ms=round(start_time.timestamp() * 1000),
+            config=limits or ServiceConfig(),
+            answer_for=self._answer_for,
+            steps={},
+            interceptors=self.interceptors,
+            max_invocations=max_invocations,
+        )
+        self.clock = VirtualClock(self.world.scheduler)
+
+    # ---- running -------------------------------------------------------------------------------------------
+
+    def run(self, input: In | None = None, *, name: str | None = None) -> RunResult[Out]:
+        """Start an execution and let time pass until it has ended.
+
+        Parameters:
+            input: as the handler takes it.
+            name: of the execution.
+
+        Raises:
+            ExecutionStuck: it can never end; the message says what it waits for.
+            ApiError: the service refuses the input.
+        """
+        _refuse_loop("run", "arun")
+        return self._run(input, name)
+
+    async def arun(self, input: In | None = None, *, name: str | None = None) -> RunResult[Out]:
+        """As :meth:`run`, for async tests. The run has a thread and an event loop (in virtual time) of its own."""
+        return await in_thread(lambda: self._run(input, name))
+
+    def _run(self, input: Any, name: str | None) -> RunResult[Out]:
+        record = self._start(input, name)
+        if not self.world.drive(lambda: record.ended):
+            message = self.world.explain_stuck(record, by_hand=False)
+            self.world.call("StopDurableExecution", DurableExecutionArn=record.arn)
+            raise ExecutionStuck(message)
+        return self._look(record)
+
+    def start(self, input: In | None = None, *, name: str | None = None) -> LocalExecution[Out]:
+        """Start an execution to be driven by hand, and let everything happen that can without time passing."""
+        _refuse_loop("start", "astart")
+        return self._begin(input, name)
+
+    async def astart(self, input: In | None = None, *, name: str | None = None) -> AsyncLocalExecution[Out]:
+        """As :meth:`start`, for async tests."""
+        return AsyncLocalExecution(await in_thread(lambda: self._begin(input, name)))
+
+    def _begin(self, input: Any, name: str | None) -> LocalExecution[Out]:
+        execution = LocalExecution(self.world, self._start(input, name), self._look)
+        execution.settle()
+        return execution
+
+    def _start(self, input: Any, name: str | None) -> ExecutionRecord:
+        return self.world.start(self._functions.main, self.handler.input_codec.encode(input), name)
+
+    def _look(self, record: ExecutionRecord) -> RunResult[Out]:
+        described = self.world.describe(record.arn)
+        decode: Callable[[str], Out] = self.handler.output_codec.decode
+        return RunResult(
+            arn=record.arn,
+            status=described["Status"],
+            payload=described.get("Result"),
+            error=described.get("Error"),
+            records=self.world.operations(record.arn),
+            events=list(record.events),
+            decode=decode,
+            started_ms=described["StartTimestamp"],
+            ended_ms=described.get("EndTimestamp"),
+            function=record.function,
+        )
+
+    # ---- callbacks -----------------------------------------------------------------------------------------
+
+    def answer_callback(self, name: str | None, value: Any = None, *, after: Span = 0) -> None:
+        """Answer every callback of that name from now on, ``after`` virtual time; see ``callbacks``."""
+        self.callbacks[name] = Answer(value, after)
+
+    def open_callbacks(self) -> list[OpenCallback]:
+        """Those that are open now, of all executions."""
+        return self.world.open_callbacks()
+
+    def _answer_for(self, name: str | None) -> Answer | None:
+        if name not in self.callbacks:
+            return None
+        answer = self.callbacks[name]
+        return answer if isinstance(answer, Answer) else Answer(answer)
+
+    # ---- its life ------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Give up executions that are under way. Idempotent; only needed for those."""
+        self.world.close()
+
+    def __enter__(self) -> LocalRunner[In, Out]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> LocalRunner[In, Out]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<LocalRunner of {self._functions.main}, at {self.clock.now():%Y-%m-%d %H:%M:%S}>"
+
+
+def _durable(handler: Any) -> Any:
+    if is_durable_function(handler):
+        if not isinstance(handler, DurableFunction):
+            raise ValidationError(f"{handler!r} is not a durable function of durably")
+        return handler
+    return durable_execution(handler)
+
+
+def _refuse_loop(method: str, instead: str) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise TestingError(f"an event loop is running in this thread: use `await runner.{instead}(...)`, not {method}()")
