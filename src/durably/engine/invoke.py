@@ -26,6 +26,10 @@ def invoke(
 
     The payload is only encoded when the invoke is new. Raises SerDesError when it is too large.
     """
+    payload: str | None = None
+    if op.record() is None:  # before it begins: what cannot be written is not begun
+        payload = encode_payload()
+        check_size(f"the payload of {op.describe()}", payload, "Store it elsewhere and pass a reference.")
     record = op.begin()
     if record is None:
         options: ChainedInvokeOptions = {"FunctionName": function_name}
