@@ -57,8 +57,11 @@ class Environment:
         """Run ``job``, which does not raise, in another thread."""
         borrow(job)
 
-    def body(self, op: Op, attempt: int, func: Callable[..., Any]) -> Callable[..., Any]:
-        """What to run as attempt number ``attempt`` of the step ``op``: ``func``, or something in its place."""
+    def body(self, op: Op, attempt: int, func: Callable[..., Any], timeout: float | None) -> Callable[..., Any]:
+        """What to run as attempt number ``attempt`` of the step ``op``: ``func``, or something in its place.
+
+        ``timeout``: seconds that the attempt has; None: any number.
+        """
         return func
 
 

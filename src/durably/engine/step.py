@@ -87,7 +87,7 @@ def step(
                     continue
         try:
             scope = Scope(run, None, None, op.describe())
-            body = run.environment.body(op, attempt, func)
+            body = run.environment.body(op, attempt, func, config.timeout_seconds)
             value = yield Body(body, (make_context(op, attempt),), scope, is_step=True, timeout=config.timeout_seconds)
             text, value = codec.round_trip(value)
             check_size(f"the result of {op.describe()}", text)

@@ -68,7 +68,7 @@ def wait_for_condition(
         try:
             state = config.initial_state if details.get("Result") is None else codec.decode(details["Result"])
             scope = Scope(run, None, None, op.describe())
-            body = run.environment.body(op, attempt, check)
+            body = run.environment.body(op, attempt, check, None)
             state = yield Body(body, (state, make_context(op, attempt)), scope, is_step=True)
             text, state = codec.round_trip(state)
             check_size(f"the state of {op.describe()}", text)

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from .executions import AsyncLocalExecution as AsyncLocalExecution
     from .executions import CallbackHandle as CallbackHandle
     from .executions import LocalExecution as LocalExecution
-    from .functions import Mock as Mock
+    from .export import export_history as export_history
+    from .history import History as History
+    from .history import HistoryError as HistoryError
     from .operations import Attempt as Attempt
     from .operations import CallbackOperation as CallbackOperation
     from .operations import ContextOperation as ContextOperation
@@ -42,9 +44,15 @@ if TYPE_CHECKING:
     from .operations import RecordedOperation as RecordedOperation
     from .operations import StepOperation as StepOperation
     from .operations import WaitOperation as WaitOperation
+    from .replay_report import ReplayReport as ReplayReport
+    from .replaying import ReplayFailedError as ReplayFailedError
+    from .replaying import assert_replays as assert_replays
+    from .replaying import replay as replay
     from .result import Invocation as Invocation
     from .result import RunResult as RunResult
     from .runner import LocalRunner as LocalRunner
+    from .stand_ins import TIMES_OUT as TIMES_OUT
+    from .stand_ins import Mock as Mock
 
 _HOMES: Final = {
     "callbacks": "NEVER Answer OpenCallback",
@@ -53,13 +61,17 @@ _HOMES: Final = {
     "errors": "CallbackNotReady ExecutionStuck OperationNotFound RunTimeout TestingError TooManyInvocations "
     "UnknownFunction",
     "executions": "AsyncCallbackHandle AsyncLocalExecution CallbackHandle LocalExecution",
-    "functions": "Mock",
+    "export": "export_history",
+    "history": "History HistoryError",
     "operations": (
         "Attempt CallbackOperation ContextOperation InvokeOperation Operations RecordedOperation StepOperation "
         "WaitOperation"
     ),
+    "replay_report": "ReplayReport",
+    "replaying": "ReplayFailedError assert_replays replay",
     "result": "Invocation RunResult",
     "runner": "LocalRunner",
+    "stand_ins": "TIMES_OUT Mock",
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names.split()}
 

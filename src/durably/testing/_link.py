@@ -46,8 +46,8 @@ class VirtualEnvironment(Environment):
     def borrow(self, job: Callable[[], None]) -> None:
         self._scheduler.borrow(job)
 
-    def body(self, op: Op, attempt: int, func: Callable[..., Any]) -> Callable[..., Any]:
-        return self._running.world.body(self._running, op, attempt, func)
+    def body(self, op: Op, attempt: int, func: Callable[..., Any], timeout: float | None) -> Callable[..., Any]:
+        return self._running.world.body(self._running, op, attempt, func, timeout)
 
 
 class Link:

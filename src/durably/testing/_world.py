@@ -31,6 +31,7 @@ from ._stuck import explain
 from .calls import Interceptor, ServiceCall
 from .errors import TooManyInvocations, UnknownFunction
 from .functions import Functions
+from .stand_ins import Mock, step_body
 
 if TYPE_CHECKING:
     from durably.engine.operation import Op
@@ -72,7 +73,7 @@ class World:
         start_ms: int,
         config: ServiceConfig,
         answer_for: Callable[[str | None], Answer | None],
-        steps: Mapping[str, Any],
+        steps: dict[str, Any],
         interceptors: Sequence[Interceptor],
         max_invocations: int,
     ) -> None:
@@ -265,12 +266,19 @@ class World:
         record.calls.append(call)
         return call
 
-    def body(self, running: Running, op: Op, attempt: int, func: Callable[..., Any]) -> Callable[..., Any]:
+    def body(
+        self, running: Running, op: Op, attempt: int, func: Callable[..., Any], timeout: float | None
+    ) -> Callable[..., Any]:
+        """Note that a step's body is run, and put what stands in for it in its place."""
         record = running.record
         assert record is not None
         record.bodies.append((op.name, op.id, attempt, running.number))
-        mock = self.steps.get(op.name) if op.name is not None else None
-        return func if mock is None else mock.body(op, attempt)
+        if op.name is None or op.name not in self.steps:
+            return func
+        mock = self.steps[op.name]
+        if not isinstance(mock, Mock):
+            mock = self.steps[op.name] = Mock(mock)
+        return step_body(mock, self.scheduler, op, attempt, timeout)
 
     def take_loop(self) -> VirtualLoop:
         return self._loops.pop() if self._loops else idle_loop(self.scheduler)

@@ -1,4 +1,4 @@
-"""The functions that a function under test may invoke, and stand-ins for them."""
+"""The functions that a function under test may invoke."""
 
 from __future__ import annotations
 
@@ -15,41 +15,11 @@ from durably.wire.api_errors import ApiError
 from durably.wire.limits import EXECUTION_NAME_PATTERN
 from durably.workers._discover import is_durable_function, spec_for
 
-__all__ = ["Functions", "Mock"]
+from .stand_ins import Mock, is_error
+
+__all__ = ["Functions"]
 
 _BAD: Final = re.compile(r"[^a-zA-Z0-9_-]+")
-
-
-class Mock:
-    """Stands in for a function that is invoked, or for a step.
-
-    Parameters:
-        value: what it returns. A function is called instead: with the payload for an invoked function, with the
-            step's context (if it takes one) for a step.
-        error: what it raises; an instance or a class of an exception.
-        sequence: one value or exception after another, call by call; the last one stays.
-
-    Attributes:
-        calls: what it was called with.
-    """
-
-    def __init__(self, value: Any = None, *, error: BaseException | type[BaseException] | None = None) -> None:
-        self.value = value
-        self.error = error
-        self.calls: list[Any] = []
-
-    @property
-    def called(self) -> bool:
-        return bool(self.calls)
-
-    def __call__(self, payload: Any, context: Any = None) -> Any:
-        self.calls.append(payload)
-        if self.error is not None:
-            raise self.error
-        return self.value(payload) if callable(self.value) else self.value
-
-    def __repr__(self) -> str:
-        return f"<Mock called {len(self.calls)} times>"
 
 
 class Functions:
@@ -104,11 +74,9 @@ def _handler(name: str, target: Any) -> Any:
     """``target`` as a Lambda handler."""
     if is_durable_function(target):
         return target
-    if isinstance(target, BaseException) or (isinstance(target, type) and issubclass(target, BaseException)):
-        return _of_payload(Mock(error=target))
     if isinstance(target, Mock):
         return _of_payload(target)
-    if not callable(target):
+    if is_error(target) or not callable(target):
         return _of_payload(Mock(target))
     return target if _takes_context(target) else _of_payload(target)
 

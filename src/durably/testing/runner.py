@@ -46,6 +46,9 @@ class LocalRunner(Generic[In, Out]):
             :class:`Mock`, values and exceptions.
         callbacks: answers by the callback's name: a value, an exception, a function of the :class:`OpenCallback`,
             ``NEVER`` or an :class:`Answer`. Also as ``runner.callbacks[name] = ...`` at any time.
+        steps: what stands in for steps, by name: a value, an exception, a function, ``TIMES_OUT`` or a :class:`Mock`.
+            The step's own body is not run; the rest happens, and is recorded, as if it had. Also as
+            ``runner.steps[name] = ...``.
         limits: of the service; those of AWS by default.
         interceptors: see every call between the function and the service; they may fail it, or kill the function.
         start_time: what the clock shows at first.
@@ -64,6 +67,7 @@ class LocalRunner(Generic[In, Out]):
         *,
         functions: Mapping[str, Any] | None = None,
         callbacks: Mapping[str | None, Any] | None = None,
+        steps: Mapping[str, Any] | None = None,
         limits: ServiceConfig | None = None,
         interceptors: Sequence[Interceptor] = (),
         start_time: datetime = _START,
@@ -72,6 +76,7 @@ class LocalRunner(Generic[In, Out]):
     ) -> None:
         self.handler: DurableFunction[In, Out] = _durable(handler)
         self.callbacks: dict[str | None, Any] = dict(callbacks or {})
+        self.steps: dict[str, Any] = dict(steps or {})
         self.interceptors: list[Interceptor] = list(interceptors)
         overrides: dict[str, Any] = {}
         if execution_timeout is not None:
@@ -84,7 +89,7 @@ class LocalRunner(Generic[In, Out]):
             start_ms=round(start_time.timestamp() * 1000),
             config=limits or ServiceConfig(),
             answer_for=self._answer_for,
-            steps={},
+            steps=self.steps,
             interceptors=self.interceptors,
             max_invocations=max_invocations,
         )
