@@ -19,6 +19,7 @@ import msgspec
 from durably._completion import BatchItemStatus
 from durably.exceptions import SerDesError
 from durably.serdes import SerDesCodec, codec_for
+from durably.wire.payloads import NO_TEXT
 
 from .error_object import ErrorObject
 from .models import BatchItem, BatchResult, CompletionReason
@@ -117,6 +118,8 @@ class BatchCodec:
             text = codec.encode(item.result)
         except SerDesError as failure:
             raise _of_item(item.index, failure) from failure
+        if text is NO_TEXT:
+            return "null"
         return json.dumps(text) if isinstance(codec, SerDesCodec) else text
 
     def _decode_result(self, index: int, text: str) -> Any:

@@ -62,7 +62,10 @@ def _binder(func: Callable[..., Any]) -> Callable[..., Any]:
     return update_wrapper(bind_method if _is_method(func) else bind_arguments, func)
 
 
-def _is_method(func: Callable[..., Any]) -> bool:
+def _is_method(func: Any) -> bool:
+    """Whether ``func``, or what other decorators have wrapped, has ``self`` for its first parameter."""
+    while getattr(func, "__wrapped__", None) is not None:
+        func = func.__wrapped__
     code = getattr(func, "__code__", None)
     return code is not None and code.co_argcount > 1 and code.co_varnames[0] == "self"
 

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from durably.checkpointing import CheckpointMode
+from durably.wire.payloads import NO_TEXT
 from durably.wire.statuses import TERMINAL_STATUSES
 
 from .requests import Flush, Pause
@@ -157,7 +158,7 @@ class Op:
         if self.name:
             update["Name"] = self.name
         for member, value in members.items():
-            if value is not None:
+            if value is not None and value is not NO_TEXT:
                 update[member] = value  # type: ignore[literal-required]  # members are named by this package only
         return update
 

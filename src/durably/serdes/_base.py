@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from durably._values import Value
 from durably.exceptions import RetryableSerDesError, SerDesError
+from durably.wire.payloads import NO_TEXT
 
 T = TypeVar("T")
 
@@ -45,6 +46,13 @@ class SerDes(ABC, Generic[T]):
     @abstractmethod
     def deserialize(self, data: str, serdes_context: SerDesContext) -> T:
         """The value of a recorded text."""
+
+    @staticmethod
+    def is_primitive(obj: Any) -> bool:
+        """Whether JSON restores ``obj`` by itself: None, a bool, a number, a text, or lists of these."""
+        if isinstance(obj, list):
+            return all(map(SerDes.is_primitive, obj))
+        return obj is None or isinstance(obj, (str, int, float))
 
 
 class AnnotationMismatchWarning(UserWarning):
@@ -129,6 +137,8 @@ class SerDesCodec:
             raise
         except Exception as failure:
             raise SerDesError(self._failed("serialize", f"a {type(value).__name__}", failure)) from failure
+        if text is None and value is None:
+            return NO_TEXT  # many a serdes lets None through; nothing recorded reads as None, without the serdes
         if not isinstance(text, str):
             raise SerDesError(
                 f"{type(self._serdes).__name__}.serialize() returned {excerpt(text)} ({type(text).__name__}), not a str"
@@ -145,7 +155,7 @@ class SerDesCodec:
 
     def round_trip(self, value: Any) -> tuple[str, Any]:
         text = self.encode(value)
-        return text, self.decode(text)
+        return text, None if text is NO_TEXT else self.decode(text)
 
     def _failed(self, verb: str, what: str, failure: Exception) -> str:
         return f"{type(self._serdes).__name__}.{verb}() failed on {what}: {type(failure).__name__}: {failure}"

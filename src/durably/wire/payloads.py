@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["utf8_size"]
+from typing import Final
+
+__all__ = ["NO_TEXT", "utf8_size"]
+
+
+class _NoText(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NO_TEXT"
+
+
+NO_TEXT: Final = _NoText()
+"""Instead of a payload: there is to be none."""
 
 
 def utf8_size(text: str) -> int:
