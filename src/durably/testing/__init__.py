@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from .result import Invocation as Invocation
     from .result import RunResult as RunResult
     from .runner import LocalRunner as LocalRunner
+    from .snapshots import SnapshotMismatch as SnapshotMismatch
+    from .snapshots import assert_matches_snapshot as assert_matches_snapshot
+    from .snapshots import signature as signature
     from .stand_ins import TIMES_OUT as TIMES_OUT
     from .stand_ins import Mock as Mock
 
@@ -71,6 +74,7 @@ _HOMES: Final = {
     "replaying": "ReplayFailedError assert_replays replay",
     "result": "Invocation RunResult",
     "runner": "LocalRunner",
+    "snapshots": "SnapshotMismatch assert_matches_snapshot signature",
     "stand_ins": "TIMES_OUT Mock",
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names.split()}

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from durably.service.ports import FunctionSpec, Invocation, InvocationResult
 from durably.workers._discover import is_durable_function
-from durably.workers._errors import crashed, from_exception, raised
+from durably.workers._errors import crashed, from_exception, raised, timed_out
 from durably.workers._json import Unmarshalable, durable_json, lambda_json, read_event
 from durably.workers._lambda_context import LambdaContext
 
 from ._link import Link, VirtualEnvironment
 from ._scheduler import Aborted
 from .calls import Crash
+from .stand_ins import TimedOut
 
 if TYPE_CHECKING:
     from ._world import ExecutionRecord, World
@@ -49,15 +50,40 @@ class Running:
                 self.finished = True
                 self.done(result)
 
+    def time_out(self) -> None:
+        """It was not back in time: it is killed."""
+        scheduler = self.world.scheduler
+        with scheduler.lock:
+            if not self.finished:
+                self.dead = True
+                self.finish(self.timed_out())
+                scheduler.abort(self)
+
+    def timed_out(self) -> InvocationResult:
+        seconds = self.spec.timeout_seconds
+        return timed_out(self.invocation.request_id, seconds, seconds or 0)
+
+    @property
+    def spec(self) -> FunctionSpec:
+        return self.world.functions.served[self.invocation.function_name][1]
+
 
 def invoke(running: Running) -> None:
     """Run the function and report how that ended. What only a test can understand becomes the world's failure."""
     world, invocation = running.world, running.invocation
+    deadline = None
+    if invocation.deadline_ms is not None:
+        meant = running.spec.timeout_seconds != _DEFAULT_TIMEOUT
+        deadline = world.scheduler.at(invocation.deadline_ms, running.time_out, meant=meant)
     try:
         text = _answer(running)
+        world.returned(running)
         result = InvocationResult("returned", text)
     except Unmarshalable as error:
         result = raised(error.error_type, str(error))
+    except TimedOut:
+        world.sleep(running.spec.timeout_seconds or 0)
+        result = running.timed_out()
     except (Crash, Aborted):
         result = crashed(invocation.request_id, "signal: killed")
     except SystemExit as error:
@@ -67,7 +93,10 @@ def invoke(running: Running) -> None:
     except BaseException as failure:
         world.failure = failure
         result = crashed(invocation.request_id, type(failure).__name__)
+    if deadline is not None:
+        deadline.cancel()
     running.finish(result)
+    world.scheduler.abort(running)  # threads that it has left behind
 
 
 def _answer(running: Running) -> str:

@@ -6,20 +6,29 @@ all seem to stand still although somebody is about to go on. When nothing moves,
 service's next invocation out, gives an answer that was promised, or moves the clock to whatever is due first. The
 driver is the thread that asked for the run. It usually runs the function itself, so that a run costs no change of
 threads; then it acts from within, where the function has parked.
+
+Of the threads that move one runs at a time, in the order in which they were started or woken, until it parks or ends.
+So a run takes the same course every time, concurrent branches included. Only where a thread blocks for real, which may
+be for another one, does the next one run beside it, after a moment of patience.
 """
 
 from __future__ import annotations
 
 import threading
 from _thread import allocate_lock
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from heapq import heappop, heappush
 from math import ceil
 from threading import get_ident
+from typing import Final
 
 from durably.engine.threads import borrow
 from durably.service.clock import ManualClock
+
+_PATIENCE: Final = 0.1
+"""Real seconds that the thread whose turn it is may block before the next one runs beside it."""
 
 __all__ = ["Aborted", "Scheduler", "Timer", "VirtualCondition", "Waiter"]
 
@@ -31,18 +40,17 @@ class Aborted(BaseException):
 class Waiter:
     """A place to wait once. Whoever wakes it before it is waited at is not missed."""
 
-    __slots__ = ("aborted", "bell", "parked", "woken")
+    __slots__ = ("aborted", "bell", "granted", "owner", "parked", "woken")
 
     def __init__(self) -> None:
+        self.owner: object = None
         self.bell = allocate_lock()
         self.bell.acquire()
-        self.parked = False
-        self.woken = False
-        self.aborted = False
+        self.reset()
 
     def reset(self) -> None:
         """Make it fit to be waited at again, by its only user."""
-        self.parked = self.woken = self.aborted = False
+        self.parked = self.woken = self.granted = self.aborted = False
 
 
 class Timer:
@@ -72,7 +80,12 @@ class Scheduler:
         self.lock = threading.RLock()
         self.on_still = on_still
         self._moving = 0
-        self._threads: set[int] = set()
+        self._running = 0
+        """Of those that move: the one whose turn it is, and those that block."""
+        self._ready: deque[Callable[[], None]] = deque()
+        """What gives their turn to the others."""
+        self._threads: dict[int, object] = {}
+        """The threads that move, each with what it moves for."""
         self._parked: set[Waiter] = set()
         self._timers: list[tuple[int, int, Timer]] = []
         self._count = 0
@@ -102,7 +115,9 @@ class Scheduler:
     def _act(self, until: Callable[[], bool]) -> None:
         while not until():
             if self._moving:
-                self._bell.acquire()
+                if not self._bell.acquire(timeout=_PATIENCE if self._ready else -1):
+                    with self.lock:
+                        self._next()
             else:
                 self.on_still()
 
@@ -110,66 +125,94 @@ class Scheduler:
         with suppress(RuntimeError):  # it rings already
             self._bell.release()
 
+    def _dispatch(self) -> None:
+        """Give the next thread its turn, if nobody has it. The caller holds the lock, here and in the next two."""
+        if not self._running:
+            self._next()
+
+    def _next(self) -> None:
+        if self._ready:
+            self._running += 1
+            self._ready.popleft()()
+
+    def _enqueue(self, go: Callable[[], None]) -> None:
+        self._moving += 1
+        self._ready.append(go)
+        if self._running:
+            self._ring()  # somebody may be waiting for real for the one who waits for its turn
+        else:
+            self._next()
+
     # ---- who moves -----------------------------------------------------------------------------------------
 
     @contextmanager
-    def moving(self) -> Generator[None, None, None]:
-        """This thread is part of the run."""
+    def moving(self, owner: object) -> Generator[None, None, None]:
+        """This thread is part of the run, and works for ``owner``."""
         ident = get_ident()
         with self.lock:
             self._moving += 1
-            self._threads.add(ident)
+            self._running += 1
+            self._threads[ident] = owner
         try:
             yield
         finally:
-            with self.lock:
-                self._threads.discard(ident)
-            self.leave()
+            self._end(ident)
+
+    def _end(self, ident: int) -> None:
+        with self.lock:
+            self._threads.pop(ident, None)
+            self._running -= 1
+            self._stopped(ident)
+
+    def _stopped(self, ident: int) -> None:
+        self._moving -= 1
+        self._dispatch()
+        if not self._moving and self._driver != ident:
+            self._ring()
 
     def enter(self) -> None:
-        """Something has begun to move that will call :meth:`leave`."""
+        """Something has begun to move that is no thread of the run's; it will call :meth:`leave`."""
         with self.lock:
             self._moving += 1
 
     def leave(self) -> None:
         with self.lock:
-            self._moving -= 1
-            if not self._moving and self._driver != get_ident():
-                self._ring()
+            self._stopped(get_ident())
 
-    def borrow(self, job: Callable[[], None]) -> None:
-        """Run ``job`` in another thread, as part of the run."""
-        self.enter()
+    def borrow(self, job: Callable[[], None], owner: object = None) -> None:
+        """Run ``job`` in another thread, as part of the run; for ``owner``, or for whom this thread works."""
+        owner = owner or self._threads.get(get_ident())
 
         def run() -> None:
             ident = get_ident()
-            self._threads.add(ident)
+            self._threads[ident] = owner
             try:
                 job()
             finally:
-                self._threads.discard(ident)
-                self.leave()
+                self._end(ident)
 
-        borrow(run)
+        with self.lock:
+            self._enqueue(lambda: borrow(run))
 
     # ---- waiting -------------------------------------------------------------------------------------------
 
     def park(self, waiter: Waiter, due_ms: int | None = None, *, meant: bool = True) -> None:
         """Wait until woken, or until the clock shows ``due_ms``. Raises Aborted when the run is given up."""
-        driving = self._driver == get_ident()
+        ident = get_ident()
+        driving = self._driver == ident
         timer: Timer | None = None
         with self.lock:
             if not waiter.woken:
                 waiter.parked = True
+                waiter.owner = self._threads.get(ident)
                 self._parked.add(waiter)
                 if due_ms is not None:
                     timer = self.at(due_ms, lambda: self.wake(waiter), meant=meant)
-                self._moving -= 1
-                if not self._moving and not driving:
-                    self._ring()
+                self._running -= 1
+                self._stopped(ident)
         if waiter.parked:
             if driving:
-                self._act(lambda: waiter.woken)
+                self._act(lambda: waiter.granted)
             waiter.bell.acquire()
         if timer is not None:
             timer.cancel()
@@ -184,17 +227,20 @@ class Scheduler:
             waiter.woken = True
             if waiter.parked:
                 self._parked.discard(waiter)
-                self._moving += 1
-                waiter.bell.release()
-                self._ring()
+                self._enqueue(lambda: self._grant(waiter))
 
-    def abort(self) -> None:
-        """Give up everything that waits."""
+    def _grant(self, waiter: Waiter) -> None:
+        waiter.granted = True
+        waiter.bell.release()
+        self._ring()
+
+    def abort(self, owner: object = None) -> None:
+        """Give up everything that waits, or what waits for ``owner``."""
         with self.lock:
             for waiter in list(self._parked):
-                waiter.aborted = True
-                self.wake(waiter)
-            self._timers.clear()
+                if owner is None or waiter.owner is owner:
+                    waiter.aborted = True
+                    self.wake(waiter)
 
     @property
     def waiting(self) -> bool:

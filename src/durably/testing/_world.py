@@ -165,8 +165,7 @@ class World:
             try:
                 self.scheduler.drive(lambda: self._settled or self.failure is not None or until())
             finally:
-                if not self.scheduler.waiting:
-                    self._release_loops()
+                self._release_loops()
             if self.failure is not None:
                 failure, self.failure = self.failure, None
                 raise failure
@@ -206,10 +205,10 @@ class World:
             running.finish(InvocationResult("interrupted"))
             return
         if self._inline and not self.scheduler.waiting:
-            with self.scheduler.moving():
+            with self.scheduler.moving(running):
                 invoke(running)
         else:
-            self.scheduler.borrow(lambda: invoke(running))
+            self.scheduler.borrow(lambda: invoke(running), running)
 
     def _advance(self) -> None:
         """Nothing moves: what happens next is whatever is due first."""
@@ -258,6 +257,13 @@ class World:
         return record
 
     # ---- functions under test --------------------------------------------------------------------------------
+
+    def returned(self, running: Running) -> None:
+        """The function has returned; nobody has heard yet. Interceptors may raise Crash."""
+        for interceptor in self.interceptors:
+            heard = getattr(interceptor, "returned", None)
+            if heard is not None:
+                heard(running.invocation.function_name)
 
     def new_call(self, running: Running, kind: Any, updates: Sequence[OperationUpdate]) -> ServiceCall:
         record = running.record

@@ -74,6 +74,13 @@ class LocalRunner(Generic[In, Out]):
         execution_timeout: Span | None = None,
         max_invocations: int = 1000,
     ) -> None:
+        self._settings: dict[str, Any] = {
+            "functions": functions,
+            "limits": limits,
+            "start_time": start_time,
+            "execution_timeout": execution_timeout,
+            "max_invocations": max_invocations,
+        }
         self.handler: DurableFunction[In, Out] = _durable(handler)
         self.callbacks: dict[str | None, Any] = dict(callbacks or {})
         self.steps: dict[str, Any] = dict(steps or {})
@@ -155,6 +162,22 @@ class LocalRunner(Generic[In, Out]):
             ended_ms=described.get("EndTimestamp"),
             function=record.function,
         )
+
+    def copy(self, *, interceptors: Sequence[Interceptor] = (), **changes: Any) -> LocalRunner[In, Out]:
+        """A runner of the same settings, with a service and a clock of its own and nothing run yet.
+
+        Parameters:
+            interceptors: besides those of this one.
+            changes: of what the constructor takes.
+        """
+        settings = {
+            **self._settings,
+            "callbacks": self.callbacks,
+            "steps": self.steps,
+            "interceptors": [*self.interceptors, *interceptors],
+            **changes,
+        }
+        return LocalRunner(self.handler, **settings)
 
     # ---- callbacks -----------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ._scheduler import Scheduler
 
-__all__ = ["TIMES_OUT", "Mock", "as_mock", "step_body"]
+__all__ = ["TIMES_OUT", "Mock", "TimedOut", "is_error", "step_body"]
 
 
 class _TimesOut:
@@ -24,6 +24,10 @@ class _TimesOut:
 
 TIMES_OUT: Final = _TimesOut()
 """The outcome of an attempt that does not come back within the timeout of its step, or of its function."""
+
+
+class TimedOut(BaseException):
+    """The invoked function, of which this is the outcome, is killed at its timeout."""
 
 
 class Mock:
@@ -71,6 +75,8 @@ class Mock:
 
     @staticmethod
     def _play(outcome: Any, args: tuple[Any, ...]) -> Any:
+        if outcome is TIMES_OUT:
+            raise TimedOut
         if is_error(outcome):
             raise outcome
         return _called(outcome, args) if callable(outcome) and not isinstance(outcome, type) else outcome
@@ -81,10 +87,6 @@ class Mock:
 
 def is_error(outcome: Any) -> bool:
     return isinstance(outcome, BaseException) or (isinstance(outcome, type) and issubclass(outcome, BaseException))
-
-
-def as_mock(value: Any) -> Mock:
-    return value if isinstance(value, Mock) else Mock(value)
 
 
 def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
