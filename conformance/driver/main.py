@@ -57,8 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="durably-conformance-") as scratch:
         place = Path(scratch)
-        functions = functions_of(python, template, place)
-        with service_for(functions, place, arguments) as url:
+        with service_for(template, place, arguments) as url:
             results = run_official(python, arguments, template, url, place, histories)
     seconds = time.monotonic() - started
     if arguments.report:
@@ -74,21 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def functions_of(python: Path, template: Path, place: Path) -> Path:
-    """The template's functions as JSON, read where there is a YAML parser."""
-    attempts = place / "attempts"
-    attempts.mkdir()
-    file = place / "functions.json"
-    program = [str(python), "-m", "driver.functions", str(template), f"AttemptsDirectory={attempts}"]
-    file.write_bytes(subprocess.run(program, check=True, stdout=subprocess.PIPE, env=child_environment()).stdout)
-    return file
-
-
 @contextlib.contextmanager
-def service_for(functions: Path, place: Path, arguments: argparse.Namespace) -> Iterator[str]:
+def service_for(template: Path, place: Path, arguments: argparse.Namespace) -> Iterator[str]:
     """The embedded service with the handlers, in a process of its own, until the block ends; gives its URL."""
-    (place / "logs").mkdir()
-    program = [sys.executable, "-m", "driver.service", str(functions), "--place", str(place), "--region", REGION]
+    for folder in ("logs", "attempts"):
+        (place / folder).mkdir()
+    program = [sys.executable, "-m", "driver.service", str(template), "--place", str(place), "--region", REGION]
+    program += ["--parameter", f"AttemptsDirectory={place / 'attempts'}"]
     # Each requirement may keep two processes busy, its function's and that of the function it invokes.
     program += ["--processes", str(2 * arguments.concurrency)]
     log = place / "service.log"

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import types
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +29,7 @@ from aws_durable_execution_conformance_tests.clients import AwsClients
 from aws_durable_execution_conformance_tests.extensions import load_extensions
 from botocore.config import Config
 
-from driver import report, template
+from driver import report
 from driver.logs import LogReader
 
 LONGEST_LOG_WAIT = 0.5
@@ -118,10 +119,14 @@ def runner_output(shown: bool) -> Iterator[None]:
         yield
 
 
+def functions_served(url: str) -> list[str]:
+    with urllib.request.urlopen(f"{url}/_durably/functions") as answer:
+        return [function["FunctionName"] for function in json.load(answer)["Functions"]]
+
+
 def run(arguments: argparse.Namespace) -> list[Mapping[str, Any]]:
     """Run the suites asked for and return the official report's results."""
-    names = [function.name for function in template.functions(template.load(arguments.template), Path(), {})]
-    install_seams(arguments, names)
+    install_seams(arguments, functions_served(arguments.endpoint_url))
     registry = load_extensions(app.TESTS_DIR)
     suites = arguments.suite or sorted(registry.suites)
     demand("suite", suites, registry.suites)

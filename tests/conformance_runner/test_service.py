@@ -8,37 +8,30 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from driver.logs import LogReader
-from driver.template import TemplateFunction
 
 CONFORMANCE = Path(__file__).resolve().parents[2] / "conformance"
 
 
-def function(name: str, handler: str) -> dict[str, Any]:
-    return TemplateFunction(
-        name=name,
-        handler=handler,
-        code=str(CONFORMANCE / "handlers"),
-        durable=True,
-        timeout=60.0,
-        memory=128,
-        execution_timeout=3600,
-        retention_days=None,
-    ).as_json()
+TEMPLATE = """
+Globals:
+  Function: {Runtime: python3.11, CodeUri: HANDLERS, Timeout: 60, DurableConfig: {ExecutionTimeout: 3600}}
+Resources:
+  Sync: {Type: AWS::Serverless::Function, Properties: {Handler: sync.step.step_logger}}
+  Async: {Type: AWS::Serverless::Function, Properties: {Handler: asynchronous.step.step_logger}}
+"""
 
 
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[str]:
-    functions = [function("Sync", "sync.step.step_logger"), function("Async", "asynchronous.step.step_logger")]
-    (tmp_path / "functions.json").write_text(json.dumps(functions))
+    (tmp_path / "template.yaml").write_text(TEMPLATE.replace("HANDLERS", str(CONFORMANCE / "handlers")))
     (tmp_path / "logs").mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "driver.service", "functions.json", "--place", ".", "--region", "us-east-1"],
+        [sys.executable, "-m", "driver.service", "template.yaml", "--place", ".", "--region", "us-east-1"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(CONFORMANCE)},
         stdin=subprocess.PIPE,

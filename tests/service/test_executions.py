@@ -46,6 +46,20 @@ def test_names_of_a_function(memory_world: World, name: str, qualifier: str | No
     assert memory_world.next_run().arn == str(arn)
 
 
+def test_aliases_mean_the_version_there_is(memory_world: World) -> None:
+    memory_world.worker.specs["order"] = FunctionSpec("order", aliases=("live", "green"))
+    for name, qualifier in (("order:live", None), ("order", "green")):
+        answer = memory_world.call("Invoke", FunctionName=name, Qualifier=qualifier, InvocationType="Event")
+        assert answer["ExecutedVersion"] == "$LATEST"
+        assert ExecutionArn.parse(answer["DurableExecutionArn"]).version == "$LATEST"
+        assert memory_world.next_run().invocation.invoked_function_arn.endswith(":function:order:$LATEST")
+    with pytest.raises(ApiError, match=r"order:blue; only \$LATEST and live and green is served here"):
+        memory_world.call("Invoke", FunctionName="order:blue")
+    for params in ({"FunctionName": "order:live"}, {"FunctionName": "order", "Qualifier": "green"}):
+        found = memory_world.call("ListDurableExecutionsByFunction", **params)["DurableExecutions"]
+        assert len(found) == 2
+
+
 @pytest.mark.parametrize(
     ("params", "code", "word"),
     [

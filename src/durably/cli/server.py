@@ -20,7 +20,7 @@ import click
 
 from durably._version import __version__
 
-from .dev import load, store_for
+from .dev import is_template, load, store_for
 from .failures import CannotServe, Failure
 from .log import EventLog
 from .terminal import clean, style
@@ -33,12 +33,23 @@ _QUIET: Final = ("watchfiles", "botocore", "boto3", "urllib3", "asyncio", "uvico
 class Server:
     """Parameters as the command's."""
 
-    def __init__(self, target: str, host: str, port: int, store: str | None, workers: int | None, json_: bool) -> None:
+    def __init__(
+        self,
+        target: str,
+        host: str,
+        port: int,
+        store: str | None,
+        workers: int | None,
+        json_: bool,
+        parameters: dict[str, str] | None = None,
+    ) -> None:
         self._target = target
+        self._parameters = parameters or {}
         self._host = host
         self._port = port
         self._store = store
-        self._workers = workers
+        # A template's functions have an environment, a language, code of their own: processes.
+        self._workers = 8 if workers is None and is_template(target) else workers
         self._json = json_
         self._closers: list[Any] = []
         self._worker: Any = None
@@ -63,7 +74,7 @@ class Server:
             # What the functions print must not come between the documents.
             self._closers.append(partial(setattr, sys, "stdout", sys.stdout))
             sys.stdout = sys.stderr
-        app = load(self._target)
+        app = load(self._target, self._parameters, region)
         store, self._store_name = store_for(self._store, self._target)
         service = Service(store)
         service.subscribe(log.listener)
@@ -85,7 +96,7 @@ class Server:
         if reload:
             from durably.workers.watch import watch
 
-            self._closers.append(watch(app, lambda changed: self._reload(changed, log)).close)
+            self._closers.append(watch(app, lambda changed: self._reload(changed, region, log)).close)
 
     def stop(self) -> None:
         """Release everything, last come first gone. Says how to go on."""
@@ -103,7 +114,7 @@ class Server:
 
             try:
                 return LambdaWorkers(
-                    app,
+                    _for_processes(app),
                     endpoint_url=url,
                     concurrency=self._workers,
                     max_processes=max(32, self._workers),
@@ -117,13 +128,13 @@ class Server:
 
         return InProcessWorker(app.functions, client_factory=lambda: InProcessClient(service))
 
-    def _reload(self, changed: frozenset[Path], log: EventLog) -> Any:
+    def _reload(self, changed: frozenset[Path], region: str, log: EventLog) -> Any:
         try:
-            app = load(self._target)
+            app = load(self._target, self._parameters, region)
         except Failure as exc:
             log.say("reload", f"failed, still serving the code from before: {exc.message}\n{exc.remedy}", bad=True)
             return None
-        self._worker.replace(app if self._workers is not None else app.functions)
+        self._worker.replace(_for_processes(app) if self._workers is not None else app.functions)
         names = ", ".join(sorted(path.name for path in changed)[:3])
         log.say("reload", f"{names} changed; serving {', '.join(app.functions)}")
         return app
@@ -153,6 +164,13 @@ class Server:
         if not is_loopback(self._host):
             click.echo(style("Whoever can reach this address can run these functions.", fg="yellow"))
         click.echo(f"Start one:  durably invoke{where} {first} '{{}}'      Stop: Ctrl-C")
+
+
+def _for_processes(app: Any) -> Any:
+    """What LambdaWorkers take of it."""
+    from durably.workers.loader import LoadedApp
+
+    return app if isinstance(app, LoadedApp) else list(app.functions.values())
 
 
 def _history(service: Any, arn: str) -> Iterator[Any]:

@@ -88,7 +88,7 @@ class Actions:
         return queries.history(self._core.store, self._ex(params), params)
 
     def list(self, params: Params) -> dict[str, Any]:
-        return queries.list_executions(self._core.store, self._env.config, params)
+        return queries.list_executions(self._core.store, self._env, params)
 
     def stop(self, params: Params) -> dict[str, Any]:
         ex = self._ex(params)

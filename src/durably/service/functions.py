@@ -54,9 +54,10 @@ def resolve(worker: Worker | None, config: ServiceConfig, function_name: object,
             f"{name} is a durable function and must be invoked by a qualified name: use {name}:{LATEST}, "
             f"or Qualifier {LATEST}",
         )
-    if wanted is not None and wanted != LATEST:
+    if wanted is not None and wanted != LATEST and wanted not in spec.aliases:
+        served = " and ".join([LATEST, *spec.aliases])
         raise ApiError(
             "ResourceNotFoundException",
-            f"Function not found: {function_arn(config, name, str(wanted))}; only {LATEST} is served here",
+            f"Function not found: {function_arn(config, name, str(wanted))}; only {served} is served here",
         )
     return Target(spec, LATEST, function_arn(config, name, LATEST))

@@ -23,6 +23,7 @@ class FunctionSpec:
         retention_days: how long an ended execution is kept (``DurableConfig.RetentionPeriodInDays``, 1 to 90).
         memory_mb: what the function is told it has (Lambda's ``MemorySize``).
         environment: environment variables for a worker process; the in-process worker cannot honour it.
+        aliases: qualifiers it answers to besides ``$LATEST``; there is one version, so they all mean it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FunctionSpec:
     retention_days: int = 14
     memory_mb: int = 128
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

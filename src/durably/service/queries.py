@@ -15,6 +15,7 @@ from durably.wire.shapes import Event
 from .config import ServiceConfig
 from .functions import LATEST, function_arn, split_name
 from .machine.checks import clipped, integer, invalid, text
+from .machine.env import Env, Target
 from .machine.events import without_data
 from .machine.model import Execution
 from .store.base import MAX_REVISION, ListQuery, Store
@@ -101,12 +102,13 @@ def _shown(event: Any, include: bool) -> Event:
     return event if include else without_data(event)
 
 
-def list_executions(store: Store, config: ServiceConfig, params: Mapping[str, Any]) -> dict[str, Any]:
+def list_executions(store: Store, env: Env, params: Mapping[str, Any]) -> dict[str, Any]:
     """ListDurableExecutionsByFunction: newest first, unless ReverseOrder."""
     name, own = split_name(params.get("FunctionName"))
     qualifier = params.get("Qualifier") or own
     if qualifier is not None:
-        text(qualifier, "Qualifier")
+        meant = env.resolve(f"{name}:{text(qualifier, 'Qualifier')}")
+        qualifier = meant.version if isinstance(meant, Target) else qualifier
     wanted = params.get("DurableExecutionName")
     if wanted is not None:
         text(wanted, "DurableExecutionName")
@@ -142,7 +144,7 @@ def list_executions(store: Store, config: ServiceConfig, params: Mapping[str, An
         shown: dict[str, Any] = {
             "DurableExecutionArn": entry.arn,
             "DurableExecutionName": entry.name,
-            "FunctionArn": function_arn(config, entry.function, entry.version or LATEST),
+            "FunctionArn": function_arn(env.config, entry.function, entry.version or LATEST),
             "Status": entry.status,
             "StartTimestamp": entry.start_ms,
         }

@@ -44,6 +44,13 @@ class LoadedApp:
     def handlers(self) -> dict[str, Any]:
         return {name: function.handler for name, function in self.functions.items()}
 
+    def directories(self) -> frozenset[Path]:
+        """See :class:`~durably.workers.watch.Watched`."""
+        return frozenset({file.parent for file in self.files} | {self.import_root})
+
+    def is_code(self, path: str) -> bool:
+        return path.endswith((".py", ".pyx", ".pyd"))
+
 
 def load_functions(target: str) -> LoadedApp:
     """Import ``target`` and find its functions.

@@ -6,21 +6,32 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
-from watchfiles import Change, PythonFilter
+from watchfiles import Change, DefaultFilter
 from watchfiles import watch as watch_files
 
-from .loader import LoadedApp
-
-__all__ = ["Watcher", "watch"]
+__all__ = ["Watched", "Watcher", "watch"]
 
 _log: Final = logging.getLogger("durably.workers")
 
-OnChange = Callable[[frozenset[Path]], LoadedApp | None]
+
+class Watched(Protocol):
+    """A :class:`~durably.workers.loader.LoadedApp` or a :class:`~durably.workers.template.LoadedTemplate`."""
+
+    def directories(self) -> frozenset[Path]:
+        """Those in which files may change, each without what is below it."""
+        ...
+
+    def is_code(self, path: str) -> bool:
+        """Whether a change of this file matters."""
+        ...
 
 
-def watch(app: LoadedApp, on_change: OnChange, *, debounce_ms: int = 200) -> Watcher:
+_App = TypeVar("_App", bound=Watched)
+
+
+def watch(app: _App, on_change: Callable[[frozenset[Path]], _App | None], *, debounce_ms: int = 200) -> Watcher[_App]:
     """Call ``on_change`` after the code of ``app`` has changed, until the returned watcher is closed.
 
     Parameters:
@@ -31,11 +42,11 @@ def watch(app: LoadedApp, on_change: OnChange, *, debounce_ms: int = 200) -> Wat
     return Watcher(app, on_change, debounce_ms)
 
 
-class Watcher:
+class Watcher(Generic[_App]):
     """A thread that watches the directories of an app's files, new Python files in them included: the mend of a
     broken import may be a file that did not exist."""
 
-    def __init__(self, app: LoadedApp, on_change: OnChange, debounce_ms: int) -> None:
+    def __init__(self, app: _App, on_change: Callable[[frozenset[Path]], _App | None], debounce_ms: int) -> None:
         self._on_change = on_change
         self._debounce = debounce_ms
         self._stop = threading.Event()
@@ -49,15 +60,20 @@ class Watcher:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _run(self, app: LoadedApp) -> None:
+    def _run(self, app: _App) -> None:
         while not self._stop.is_set():
-            app = self._watch_directories(app, _directories(app))
+            app = self._watch_directories(app, app.directories())
 
-    def _watch_directories(self, app: LoadedApp, directories: frozenset[Path]) -> LoadedApp:
+    def _watch_directories(self, app: _App, directories: frozenset[Path]) -> _App:
         """Watch until closed, or until the app lives in other directories."""
+        rest = DefaultFilter()
+
+        def matters(change: Change, path: str) -> bool:
+            return rest(change, path) and app.is_code(path)
+
         for changes in watch_files(
             *sorted(directories),
-            watch_filter=PythonFilter(),
+            watch_filter=matters,
             debounce=self._debounce,
             rust_timeout=100,
             yield_on_timeout=True,
@@ -68,17 +84,13 @@ class Watcher:
             self._ready.set()
             if changes:
                 app = self._changed(changes) or app
-                if _directories(app) != directories:
+                if app.directories() != directories:
                     break
         return app
 
-    def _changed(self, changes: set[tuple[Change, str]]) -> LoadedApp | None:
+    def _changed(self, changes: set[tuple[Change, str]]) -> _App | None:
         try:
             return self._on_change(frozenset(Path(path) for _, path in changes))
         except Exception:
             _log.exception("reloading failed")
             return None
-
-
-def _directories(app: LoadedApp) -> frozenset[Path]:
-    return frozenset({file.parent for file in app.files} | {app.import_root})

@@ -16,6 +16,7 @@ __all__ = ["Surroundings", "process_environment"]
 
 _NOT_INHERITED: Final = (
     "AWS_LAMBDA_MAX_CONCURRENCY",
+    "AWS_LAMBDA_LOG_FORMAT",
     "AWS_LAMBDA_LOG_LEVEL",
     "_LAMBDA_TELEMETRY_LOG_FD",
     "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET",
@@ -61,7 +62,7 @@ def process_environment(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
         "AWS_LAMBDA_LOG_GROUP_NAME": log_group(spec.name),
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
-        "AWS_LAMBDA_LOG_FORMAT": shared.log_format,
+        "AWS_LAMBDA_LOG_FORMAT": environment.get("AWS_LAMBDA_LOG_FORMAT", shared.log_format),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_REGION": shared.region,
         "AWS_DEFAULT_REGION": shared.region,
@@ -69,8 +70,8 @@ def process_environment(
         "LAMBDA_RUNTIME_DIR": str(task_root),
         "PYTHONPATH": os.pathsep.join(search),
     }
-    if shared.log_format == "JSON":
-        environment["AWS_LAMBDA_LOG_LEVEL"] = shared.log_level
+    if environment["AWS_LAMBDA_LOG_FORMAT"] == "JSON":
+        environment.setdefault("AWS_LAMBDA_LOG_LEVEL", shared.log_level)
     if shared.endpoint_url is not None:
         environment["AWS_ENDPOINT_URL_LAMBDA"] = shared.endpoint_url
     return environment
