@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from durably.cli import follow as module
-from durably.cli.follow import Feed, TimedOut, follow
+from durably.cli.follow import TimedOut, follow
 from durably.client import LambdaApi
+from durably.client.feed import Feed
 from durably.service.http.server import HttpServer
 from durably.service.kernel import Service
 from durably.wire.api_errors import ApiError

@@ -1,21 +1,21 @@
 """Following an execution through its history.
 
-The API has no stream, so new events are asked for, newest first, until a known one appears: the cost does not grow
-with the history. A service that goes away while being followed is waited for, since an embedded one that was killed
-continues its executions when it comes back.
+A service that goes away while being followed is waited for, since an embedded one that was killed continues its
+executions when it comes back.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from durably.client.api import LambdaApi
+from durably.client.feed import Feed
 from durably.wire.api_errors import ApiError
 from durably.wire.statuses import ENDED_STATUSES
 
-__all__ = ["Feed", "TimedOut", "follow"]
+__all__ = ["TimedOut", "follow"]
 
 _ENDINGS: Final = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionStopped"})
 _QUICKEST: Final = 0.05
@@ -25,39 +25,6 @@ _PATIENCE: Final = 120.0
 
 class TimedOut(Exception):
     """The execution had not ended when the time was up."""
-
-
-class Feed:
-    """The events of an execution, each once, in order."""
-
-    def __init__(self, api: LambdaApi, arn: str) -> None:
-        self._api = api
-        self._arn = arn
-        self._last = 0
-
-    def new(self) -> list[Any]:
-        """What has been added since the last call."""
-        if self._last == 0:
-            events = list(self._pages(False))
-        else:
-            events = []
-            for event in self._pages(True):
-                if event["EventId"] <= self._last:
-                    break
-                events.append(event)
-            events.reverse()
-        if events:
-            self._last = events[-1]["EventId"]
-        return events
-
-    def _pages(self, newest_first: bool) -> Iterator[Any]:
-        return self._api.pages(
-            "GetDurableExecutionHistory",
-            "Events",
-            DurableExecutionArn=self._arn,
-            ReverseOrder=newest_first or None,
-            MaxItems=50 if newest_first else 1000,
-        )
 
 
 def follow(

@@ -1,0 +1,310 @@
+"""Runs that only look back: user code goes over a record, and nothing is executed, sent or recorded.
+
+A protocol that comes to the end of what is recorded waits for ever, like one that waits for the service; so the
+invocation ends as any does that has nothing left to do but wait. Async code runs on a loop whose clock jumps to
+whatever is next, so a program that cancels its own operations after a time does so again at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from durably.checkpointing import CheckpointConfig
+from durably.engine.async_run import AsyncRun
+from durably.engine.envelope import from_verdict
+from durably.engine.invocation import run_async, run_sync
+from durably.engine.run import Run
+from durably.engine.sync_run import SyncRun
+from durably.engine.tasks import install_task_factory
+from durably.wire.shapes import InvocationOutput, Operation
+
+from .replay_trace import Line, Observer, line_of_failure, trace
+
+if TYPE_CHECKING:
+    from durably.engine.branch import Branch
+    from durably.engine.operation import Op
+    from durably.engine.run import Protocol
+    from durably.exceptions import NonDeterministicExecutionError
+    from durably.execution import DurableFunction
+    from durably.serdes import Codec
+    from durably.wire.shapes import OperationUpdate
+
+__all__ = ["Replayed", "run_over"]
+
+T = TypeVar("T")
+_TOKEN = "cmVwbGF5"
+
+
+class Replayed:
+    """What became of one run over a record.
+
+    Attributes:
+        output: what the invocation would have answered; None if it raised.
+        result: the handler's result as it would be written, if it returned.
+        failure: what was raised, by the handler or out of the invocation.
+        line: where in the user's code that came from.
+        given_up: ids of operations that the program has given up.
+    """
+
+    def __init__(self) -> None:
+        self.output: InvocationOutput | None = None
+        self.result: str | None = None
+        self.failure: BaseException | None = None
+        self.line: Line | None = None
+        self.given_up: set[str] = set()
+
+    @property
+    def status(self) -> str:
+        return "RAISED" if self.output is None else self.output["Status"]
+
+
+def run_over(
+    function: DurableFunction[Any, Any], arn: str, operations: list[Operation], updated: list[str], observer: Observer
+) -> Replayed:
+    """One invocation of ``function`` that is given ``operations``, and can do nothing beyond them."""
+    outcome = Replayed()
+    facade = _Function(function, outcome)
+    try:
+        if function.is_async:
+            outcome.output = _on_own_loop(lambda: _run_async(facade, arn, operations, updated, observer, outcome))
+        else:
+            outcome.output = _run_sync(facade, arn, operations, observer, outcome)
+    except Exception as error:
+        outcome.failure, outcome.line = error, line_of_failure(error.__traceback__)
+    return outcome
+
+
+def _run_sync(
+    facade: _Function, arn: str, operations: list[Operation], observer: Observer, outcome: Replayed
+) -> InvocationOutput:
+    run = _SyncReplay(arn, operations, observer)
+    try:
+        output = run_sync(facade, run)
+    finally:
+        run.close()
+        outcome.given_up = set(run.given_up or ())
+    return output if run.verdict is None else from_verdict(run.verdict)
+
+
+async def _run_async(
+    facade: _Function,
+    arn: str,
+    operations: list[Operation],
+    updated: list[str],
+    observer: Observer,
+    outcome: Replayed,
+) -> InvocationOutput:
+    install_task_factory(asyncio.get_running_loop())
+    run = _AsyncReplay(arn, operations, observer)
+    run.updated = frozenset(updated)
+    try:
+        output = await run_async(facade, run)
+    finally:
+        outcome.given_up = set(run.given_up or ())
+    return output if run.verdict is None else from_verdict(run.verdict)
+
+
+class _Function:
+    """The function as the engine sees it: its contexts tell what is called, and it logs nothing."""
+
+    def __init__(self, function: DurableFunction[Any, Any], outcome: Replayed) -> None:
+        self._function = function
+        self._outcome = outcome
+        self.logger = _Silence()
+        self.checkpoints = CheckpointConfig()  # eager: nothing is kept back, so all of it is seen
+        self.handler = self._noting(function.handler, function.is_async)
+
+    def _noting(self, call: Callable[..., Any], is_async: bool) -> Callable[..., Any]:
+        if is_async:
+
+            async def handle_async(event: Any, context: Any) -> Any:
+                try:
+                    return await call(event, context)
+                except Exception as error:
+                    self._failed(error)
+                    raise
+
+            return handle_async
+
+        def handle(event: Any, context: Any) -> Any:
+            try:
+                return call(event, context)
+            except Exception as error:
+                self._failed(error)
+                raise
+
+        return handle
+
+    def _failed(self, error: Exception) -> None:
+        self._outcome.failure, self._outcome.line = error, line_of_failure(error.__traceback__)
+
+    @property
+    def input_codec(self) -> Codec:
+        return self._function.input_codec
+
+    @property
+    def output_codec(self) -> Codec:
+        return _Noting(self._function.output_codec, self._outcome)  # type: ignore[return-value]
+
+    def make_context(self, run: Run) -> Any:
+        return trace(self._function.make_context(run))
+
+
+class _Noting:
+    """The output codec, noting what is written: an output that is too large would be recorded, not answered."""
+
+    def __init__(self, codec: Codec, outcome: Replayed) -> None:
+        self._codec = codec
+        self._outcome = outcome
+
+    def encode(self, value: Any) -> str:
+        self._outcome.result = self._codec.encode(value)
+        return self._outcome.result
+
+    def decode(self, text: str) -> Any:
+        return self._codec.decode(text)
+
+
+class _Silence:
+    def _nothing(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    debug = info = warning = error = exception = critical = log = _nothing
+
+
+class _Journal(dict[str, Operation]):
+    """The records, noting which of them are looked at."""
+
+    def __init__(self, records: dict[str, Operation], met: set[str]) -> None:
+        super().__init__(records)
+        self._met = met
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if key in self:
+            self._met.add(key)
+        return super().get(key, default)
+
+
+class _SyncReplay(SyncRun):
+    def __init__(self, arn: str, operations: list[Operation], observer: Observer) -> None:
+        super().__init__(arn, _TOKEN, operations, None)  # type: ignore[arg-type]  # it is never asked
+        self.observer = observer
+        self.ops = _Journal(self.ops, observer.met)
+
+    def drive(self, protocol: Protocol) -> Any:
+        return super().drive(self.observer.watch(protocol, self))
+
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+        with self.state:
+            self.refuse_if_ended(branch)
+        self.observer.sends(update, self.ops, branch)
+        return self.outbox.last + 1
+
+    def refresh(self) -> None:
+        pass
+
+    def flush_rest(self) -> None:
+        pass
+
+    def non_determinism(self, op: Op, record: Operation) -> NonDeterministicExecutionError:
+        _mismatch(self.observer, op, record)
+        return super().non_determinism(op, record)
+
+    def fail_non_deterministic(self, message: str, op_id: str | None = None) -> NonDeterministicExecutionError:
+        self.observer.refused(message, op_id)
+        return super().fail_non_deterministic(message, op_id)
+
+
+class _AsyncReplay(AsyncRun):
+    def __init__(self, arn: str, operations: list[Operation], observer: Observer) -> None:
+        super().__init__(arn, _TOKEN, operations, None)  # type: ignore[arg-type]
+        self.observer = observer
+        self.ops = _Journal(self.ops, observer.met)
+
+    async def drive(self, protocol: Protocol) -> Any:
+        return await super().drive(self.observer.watch(protocol, self))
+
+    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+        self.refuse_if_ended(branch)
+        self.observer.sends(update, self.ops, branch)
+        return self.outbox.last + 1
+
+    def _refresh(self) -> None:
+        pass
+
+    async def flush_rest(self) -> None:
+        pass
+
+    def non_determinism(self, op: Op, record: Operation) -> NonDeterministicExecutionError:
+        _mismatch(self.observer, op, record)
+        return super().non_determinism(op, record)
+
+    def fail_non_deterministic(self, message: str, op_id: str | None = None) -> NonDeterministicExecutionError:
+        self.observer.refused(message, op_id)
+        return super().fail_non_deterministic(message, op_id)
+
+
+def _mismatch(observer: Observer, op: Op, record: Operation) -> None:
+    if op.id not in observer.calls:
+        observer.called(op, None)
+    observer.mismatch(observer.calls[op.id], record)
+
+
+# ---- a loop without waiting ---------------------------------------------------------------------------------------
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Never waits for time to pass: tells the loop by how much its clock is to jump."""
+
+    skipped = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready: Any = super().select(0 if timeout is not None else None)
+        if not ready and timeout:
+            self.skipped += timeout
+        return ready
+
+
+class _JumpingLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumps = _JumpingSelector()
+        super().__init__(self._jumps)
+
+    def time(self) -> float:
+        return super().time() + self._jumps.skipped
+
+
+def _on_own_loop(make: Callable[[], Any]) -> Any:
+    """The result of a coroutine, from whatever thread: beside a running loop it gets a thread of its own."""
+
+    def run() -> Any:
+        with asyncio.Runner(loop_factory=_JumpingLoop) as runner:
+            return runner.run(make())
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run()
+    return _in_thread(run)
+
+
+def _in_thread(call: Callable[[], T]) -> T:
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="durably-replay")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
