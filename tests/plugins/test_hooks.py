@@ -10,20 +10,21 @@ import pytest
 from durably import (
     CallbackConfig,
     CallbackExternalError,
+    CheckpointMode,
     ChildConfig,
     Duration,
-    FixedWait,
     MapConfig,
     NestingType,
     RetryPresets,
     StepConfig,
     StepError,
     WaitForConditionConfig,
+    WaitForConditionDecision,
 )
 from durably.plugin import OperationStatus, OperationType
 from engine.harness import Answer, Flavour
 
-from .recorder import ids, watch
+from .recorder import RecorderFactory, ids, watch, with_plugins
 
 ONCE = StepConfig(retry_strategy=RetryPresets.none())
 AGAIN = StepConfig(retry_strategy=RetryPresets.fixed())
@@ -76,7 +77,7 @@ def test_a_step_that_is_retried_in_the_next_invocation(flavour: Flavour) -> None
         yield ctx.step(flavour(lambda step: 1), name="first")
         yield ctx.step(flavour(flaky), name="flaky", config=AGAIN)
 
-    world, seen = watch(flavour, handler)
+    _world, seen = watch(flavour, handler)
     assert seen.story == [
         "invocation-start first",
         "start first",
@@ -126,10 +127,6 @@ def test_a_step_that_fails_for_good(flavour: Flavour) -> None:
 
 @pytest.mark.parametrize("mode", ["BATCHED", "OPTIMISTIC"])
 def test_steps_that_the_program_does_not_wait_for_end_too(flavour: Flavour, mode: str) -> None:
-    from durably import CheckpointMode
-
-    from .recorder import RecorderFactory, with_plugins
-
     def handler(event, ctx):
         for n in range(5):
             yield ctx.step(flavour(lambda step, n=n: n), name=f"s{n}")
@@ -198,7 +195,7 @@ def test_a_callback_and_what_came_of_it(flavour: Flavour) -> None:
         callback = yield ctx.create_callback(name="answer")
         return (yield callback.result())
 
-    world, seen = watch(flavour, handler, callbacks={"answer": Answer("yes")})
+    _world, seen = watch(flavour, handler, callbacks={"answer": Answer("yes")})
     assert seen.story == [
         "invocation-start first",
         "start answer",
@@ -217,7 +214,7 @@ def test_a_callback_that_nobody_asks_for_ends_before_the_invocation_does(flavour
         yield ctx.wait(Duration.from_days(1), name="pause")
         yield ctx.wait(Duration.from_days(1), name="pause again")
 
-    world, seen = watch(flavour, handler, callbacks={"ignored": Answer("yes")})
+    _world, seen = watch(flavour, handler, callbacks={"ignored": Answer("yes")})
     assert seen.story_of("ignored")[-1] == "end ignored SUCCEEDED"
     assert len([told for told in seen.story if told == "end ignored SUCCEEDED"]) == 1
 
@@ -294,12 +291,6 @@ def test_each_check_of_a_condition_is_a_run_of_its_function(flavour: Flavour) ->
     def check(state, context):
         return state + 1
 
-    def handler(event, ctx):
-        config = WaitForConditionConfig(lambda state, n: FixedWait(Duration.from_seconds(5))(state, n), 0)
-        return (yield ctx.wait_for_condition(flavour(check), config, name="ready"))
-
-    from durably import WaitForConditionDecision
-
     def until_three(state, attempt):
         if state >= 3:
             return WaitForConditionDecision.stop_polling()
@@ -352,7 +343,7 @@ def test_a_child_context_that_suspends_has_an_incomplete_run(flavour: Flavour) -
     def handler(event, ctx):
         yield ctx.run_in_child_context(flavour(inside), name="outer")
 
-    world, seen = watch(flavour, handler)
+    _world, seen = watch(flavour, handler)
     assert seen.story_of("outer") == [
         "start outer",
         "function-start outer",
@@ -381,7 +372,7 @@ def test_a_context_without_a_record_begins_and_ends_in_every_invocation(flavour:
             pass
         yield ctx.wait(Duration.from_seconds(9), name="pause")
 
-    world, seen = watch(flavour, handler)
+    _world, seen = watch(flavour, handler)
     once = ["start virtual", "function-start virtual", "function-end virtual SUCCEEDED", "end virtual SUCCEEDED"]
     assert seen.story_of("virtual") == once * 2
     once = ["start broken", "function-start broken", "function-end broken FAILED", "end broken FAILED"]
@@ -486,6 +477,6 @@ def test_an_answer_that_changes_nothing_is_not_told_of(flavour: Flavour) -> None
     def handler(event, ctx):
         yield ctx.step(flavour(lambda step: 1), name="only")
 
-    world, seen = watch(flavour, handler)
+    _world, seen = watch(flavour, handler)
     statuses = [one.status.value for info in seen.of("change") for one in info.updated_operations.values()]
     assert statuses in (["SUCCEEDED"], ["STARTED", "SUCCEEDED"])

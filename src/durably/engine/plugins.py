@@ -143,8 +143,7 @@ class Hooks:
                 plugin = factory.create_plugin(info)
                 if not isinstance(plugin, DurableInstrumentationPlugin):
                     raise TypeError(
-                        f"it returned {_name_of(plugin)}, which does not derive from "
-                        "durably.plugin.DurableInstrumentationPlugin"
+                        f"it returned {plugin!r}, which is no durably.plugin.DurableInstrumentationPlugin object"
                     )
         except BaseException as error:
             _say("%s of the plugin factory %s failed; this invocation goes on without it", "create_plugin", name, error)
@@ -358,7 +357,7 @@ class Hooks:
                 given = plugin.call("provide_propagation_metadata", info)
             try:
                 if given is not None and not isinstance(given, PropagationMetadata):
-                    raise TypeError(f"it returned {_name_of(given)}, not PropagationMetadata or None")
+                    raise TypeError(f"it returned {given!r}, not PropagationMetadata or None")
                 found = None if given is None else given.x_amzn_trace_id
                 if found is not None and not isinstance(found, str):
                     raise TypeError(f"x_amzn_trace_id is {found!r}, not a str or None")
