@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .executions import CallbackHandle as CallbackHandle
     from .executions import LocalExecution as LocalExecution
     from .export import export_history as export_history
+    from .faults import Faults as Faults
     from .history import History as History
     from .history import HistoryError as HistoryError
     from .operations import Attempt as Attempt
@@ -66,6 +67,7 @@ _HOMES: Final = {
     "executions": "AsyncCallbackHandle AsyncLocalExecution CallbackHandle LocalExecution",
     "export": "export_history",
     "history": "History HistoryError",
+    "faults": "Faults",
     "operations": (
         "Attempt CallbackOperation ContextOperation InvokeOperation Operations RecordedOperation StepOperation "
         "WaitOperation"

@@ -140,6 +140,8 @@ class Link:
     def _apply(self, call: ServiceCall, submit: Callable[[Callable[[Any], None]], None]) -> None:
         call.answer = self._world.ask(submit)
         call.applied = not isinstance(call.answer, ApiError)
+        if call._revoked:
+            self._world.call("ResumeDurableExecution", DurableExecutionArn=call.execution_arn)
 
     def _answer(self, call: ServiceCall) -> Any:
         if isinstance(call.answer, ApiError):

@@ -260,6 +260,8 @@ class World:
 
     def returned(self, running: Running) -> None:
         """The function has returned; nobody has heard yet. Interceptors may raise Crash."""
+        if running.record is None:
+            return  # a plain function: what it invoked it fails with it, and nothing of it is durable
         for interceptor in self.interceptors:
             heard = getattr(interceptor, "returned", None)
             if heard is not None:
@@ -269,6 +271,7 @@ class World:
         record = running.record
         assert record is not None
         call = ServiceCall(len(record.calls) + 1, running.number, record.arn, record.function, kind, updates)
+        call.world = self
         record.calls.append(call)
         return call
 

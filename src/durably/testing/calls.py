@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from durably.wire.shapes import OperationUpdate
+
+if TYPE_CHECKING:
+    from ._world import World
 
 __all__ = ["Crash", "Interceptor", "ServiceCall"]
 
@@ -36,6 +39,9 @@ class ServiceCall:
     updates: Sequence[OperationUpdate] = ()
     applied: bool = False
     answer: Any = field(default=None, repr=False)
+    world: World | None = field(default=None, repr=False)
+    """The service that it is made to."""
+    _revoked: bool = field(default=False, repr=False)
 
     @property
     def names(self) -> list[str]:
@@ -46,6 +52,15 @@ class ServiceCall:
     def actions(self) -> list[str]:
         """As in ``STEP START charge``, for messages and comparisons."""
         return [" ".join(filter(None, (one["Type"], one["Action"], one.get("Name")))) for one in self.updates]
+
+    def revoke(self) -> None:
+        """The service takes the execution away from this invocation, with this call; another one follows.
+
+        For an interceptor's ``before``: the call is carried out, its answer has no token.
+        """
+        assert self.world is not None
+        self.world.call("PauseDurableExecution", DurableExecutionArn=self.execution_arn, ExecutionTimeoutPaused=False)
+        self._revoked = True
 
 
 class Interceptor(Protocol):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from durably.exceptions import ValidationError
 from durably.execution import DurableFunction, durable_execution
-from durably.service.config import ServiceConfig
+from durably.service.config import ServiceConfig as Limits
 from durably.workers._discover import is_durable_function
 
+from . import _session
 from ._durations import Span, as_ms
 from ._threads import in_thread
 from ._world import ExecutionRecord, World
@@ -20,8 +21,11 @@ from .calls import Interceptor
 from .clock import VirtualClock
 from .errors import ExecutionStuck, TestingError
 from .executions import AsyncLocalExecution, LocalExecution
+from .faults import Faults
 from .functions import Functions
+from .printing import report
 from .result import RunResult
+from .stand_ins import Mock
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,6 +54,7 @@ class LocalRunner(Generic[In, Out]):
             The step's own body is not run; the rest happens, and is recorded, as if it had. Also as
             ``runner.steps[name] = ...``.
         limits: of the service; those of AWS by default.
+        faults: what goes wrong between the function and the service.
         interceptors: see every call between the function and the service; they may fail it, or kill the function.
         start_time: what the clock shows at first.
         execution_timeout: of executions, instead of the function's own.
@@ -68,7 +73,8 @@ class LocalRunner(Generic[In, Out]):
         functions: Mapping[str, Any] | None = None,
         callbacks: Mapping[str | None, Any] | None = None,
         steps: Mapping[str, Any] | None = None,
-        limits: ServiceConfig | None = None,
+        limits: Limits | None = None,
+        faults: Faults | None = None,
         interceptors: Sequence[Interceptor] = (),
         start_time: datetime = _START,
         execution_timeout: Span | None = None,
@@ -84,7 +90,10 @@ class LocalRunner(Generic[In, Out]):
         self.handler: DurableFunction[In, Out] = _durable(handler)
         self.callbacks: dict[str | None, Any] = dict(callbacks or {})
         self.steps: dict[str, Any] = dict(steps or {})
-        self.interceptors: list[Interceptor] = list(interceptors)
+        self._ambient = _session.interceptors()
+        self.interceptors: list[Interceptor] = [*self._ambient, *interceptors]
+        if faults is not None:
+            self.interceptors.append(faults)
         overrides: dict[str, Any] = {}
         if execution_timeout is not None:
             overrides["execution_timeout_seconds"] = -(-as_ms(execution_timeout, "execution_timeout") // 1000)
@@ -94,13 +103,15 @@ class LocalRunner(Generic[In, Out]):
         self.world = World(
             self._functions,
             start_ms=round(start_time.timestamp() * 1000),
-            config=limits or ServiceConfig(),
+            config=limits or Limits(),
             answer_for=self._answer_for,
             steps=self.steps,
             interceptors=self.interceptors,
             max_invocations=max_invocations,
         )
         self.clock = VirtualClock(self.world.scheduler)
+        self._reports: list[str] | None = None
+        _session.made(self)
 
     # ---- running -------------------------------------------------------------------------------------------
 
@@ -164,7 +175,7 @@ class LocalRunner(Generic[In, Out]):
         )
 
     def copy(self, *, interceptors: Sequence[Interceptor] = (), **changes: Any) -> LocalRunner[In, Out]:
-        """A runner of the same settings, with a service and a clock of its own and nothing run yet.
+        """A runner of the same settings, with a service, a clock and mocks of its own, and nothing run yet.
 
         Parameters:
             interceptors: besides those of this one.
@@ -172,9 +183,10 @@ class LocalRunner(Generic[In, Out]):
         """
         settings = {
             **self._settings,
+            "functions": _fresh(self._settings["functions"]),
             "callbacks": self.callbacks,
-            "steps": self.steps,
-            "interceptors": [*self.interceptors, *interceptors],
+            "steps": _fresh(self.steps),
+            "interceptors": [*(one for one in self.interceptors if one not in self._ambient), *interceptors],
             **changes,
         }
         return LocalRunner(self.handler, **settings)
@@ -199,7 +211,15 @@ class LocalRunner(Generic[In, Out]):
 
     def close(self) -> None:
         """Give up executions that are under way. Idempotent; only needed for those."""
+        if self._reports is None and _session.session is not None:
+            self._reports = self.reports()
         self.world.close()
+
+    def reports(self) -> list[str]:
+        """Every execution so far as text, those of invoked functions too."""
+        if self._reports is not None:
+            return self._reports
+        return [report(self._look(record)) for record in self.world.executions.values()]
 
     def __enter__(self) -> LocalRunner[In, Out]:
         return self
@@ -219,6 +239,10 @@ class LocalRunner(Generic[In, Out]):
 
     def __repr__(self) -> str:
         return f"<LocalRunner of {self._functions.main}, at {self.clock.now():%Y-%m-%d %H:%M:%S}>"
+
+
+def _fresh(targets: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: one.fresh() if isinstance(one, Mock) else one for name, one in (targets or {}).items()}
 
 
 def _durable(handler: Any) -> Any:

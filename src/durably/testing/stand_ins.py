@@ -55,6 +55,10 @@ class Mock:
         mock._outcomes = outcomes
         return mock
 
+    def fresh(self) -> Mock:
+        """The same, not called yet."""
+        return type(self).each(*self._outcomes)
+
     @property
     def called(self) -> bool:
         return bool(self.calls)
