@@ -112,7 +112,7 @@ def test_shared_options_are_documented() -> None:
 @pytest.mark.parametrize(("name", "command"), [pytest.param(n, c, id=n) for n, c in leaves(cli, "durably")])
 def test_shared_options_are_where_the_table_says(name: str, command: click.Command) -> None:
     expected = {"--json"}
-    if name != "durably dev":
+    if name not in ("durably dev", "durably replay"):
         expected |= {"--endpoint-url", "--aws", "--region"}
     if name == "durably list" or any(param.name == "execution" for param in command.params):
         expected |= {"-f", "--function"}

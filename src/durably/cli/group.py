@@ -20,6 +20,7 @@ _COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "list": ("look", "list_", "List executions, newest first."),
     "show": ("look", "show", "Show an execution and its operations."),
     "history": ("look", "history", "Show what happened in an execution, event by event."),
+    "replay": ("replay", "replay", "Check code against the record of an execution."),
     "callback": ("callback", "callback", "Answer a callback: succeed, fail or heartbeat."),
     "stop": ("control", "stop", "Stop an execution for good."),
     "pause": ("control", "pause", "Pause an execution."),

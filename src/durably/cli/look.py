@@ -97,17 +97,28 @@ def show(execution: str, function: str | None, json_: bool, place: Place) -> Non
 
 @click.command()
 @click.argument("execution", metavar="EXECUTION")
+@click.option("--export", "path", metavar="FILE", help="Write it to FILE, to be replayed or compared.")
 @function_option
 @as_json
 @place_options
 @explained
-def history(execution: str, function: str | None, json_: bool, place: Place) -> None:
+def history(execution: str, path: str | None, function: str | None, json_: bool, place: Place) -> None:
     """Show what happened in an execution, event by event.
 
     EXECUTION is its ARN, the beginning of its name, or the beginning or end of its id. With --json the events as the
-    service model has them, timestamps in milliseconds.
+    service model has them, timestamps in milliseconds. With --export the whole record goes to a file, for
+    'durably replay' and tests.
     """
     arn = find_execution(place, execution, function)
+    if path is not None:
+        from .replay import export
+
+        exported = export(place, arn, path)
+        if json_:
+            emit({"File": path, "DurableExecutionArn": arn, "Status": exported.status, "Events": len(exported.events)})
+        else:
+            click.echo(f"{path}: {exported.name}, {exported.status}, {len(exported.events):,} events")
+        return
     events = place.api.pages("GetDurableExecutionHistory", "Events", DurableExecutionArn=arn, MaxItems=1000)
     if json_:
         emit({"DurableExecutionArn": arn, "Events": list(events)})
