@@ -26,6 +26,7 @@ from ._configs import (
 from ._duration import Duration, DurationLike, Numeric, as_duration, as_seconds
 from ._jitter import JitterStrategy
 from ._values import publish
+from .exceptions import ValidationError as ValidationError
 
 __all__ = [
     "Duration",

@@ -338,3 +338,12 @@ def _on_kept_loop(coroutine: Coroutine[Any, Any, InvocationOutput]) -> Invocatio
         return loop.run_until_complete(coroutine)
     finally:
         _idle_loops.append(loop)
+
+
+def __getattr__(name: str) -> Any:
+    """InvocationStatus is also here under the official SDK."""
+    if name != "InvocationStatus":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .wire.names import InvocationStatus
+
+    return InvocationStatus

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .client import DurableServiceClient, LambdaClient
 from .wire.names import InvocationStatus, OperationAction, OperationStatus, OperationSubType, OperationType
 
 if TYPE_CHECKING:
     from .concurrency.error_object import ErrorObject
 
 __all__ = [
-    "DurableServiceClient",
     "ErrorObject",
     "InvocationStatus",
-    "LambdaClient",
     "OperationAction",
     "OperationStatus",
     "OperationSubType",

@@ -16,6 +16,9 @@ from ._backoff import (
 )
 from ._configs import RetryStrategy
 from ._decision import RetryDecision, decide
+from ._duration import Duration as Duration
+from ._duration import Numeric as Numeric
+from ._jitter import JitterStrategy as JitterStrategy
 from ._presets import (
     LinearRetryStrategyConfig,
     RetryPresets,

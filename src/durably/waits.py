@@ -7,6 +7,9 @@ condition is met. A strategy gives up by raising: :class:`durably.WaitForConditi
 
 from __future__ import annotations
 
+from ._duration import Duration as Duration
+from ._duration import Numeric as Numeric
+from ._jitter import JitterStrategy as JitterStrategy
 from ._values import publish
 from ._wait_configs import (
     WaitForConditionConfig,
@@ -22,6 +25,7 @@ from ._wait_strategies import (
     WaitStrategy,
     decide_wait,
 )
+from .exceptions import WaitForConditionError as WaitForConditionError
 
 __all__ = [
     "WaitForConditionConfig",

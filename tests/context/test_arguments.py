@@ -20,6 +20,7 @@ class Refusing:
     returned = False
     arn = "arn:test"
     ops: dict[str, Any] = {}  # noqa: RUF012
+    hooks = None
 
     def refuse_if_ended(self) -> None:
         pass

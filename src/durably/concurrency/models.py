@@ -6,7 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from durably._completion import BatchItemStatus
+from durably._completion import (
+    BatchItemStatus,
+)
+from durably._completion import (
+    CompletionDecision as CompletionDecision,
+)
+from durably._completion import (
+    CompletionItemStatus as CompletionItemStatus,
+)
+from durably._completion import (
+    CompletionOutcome as CompletionOutcome,
+)
+from durably._completion import (
+    CompletionStatus as CompletionStatus,
+)
 from durably._values import Value, publish
 from durably.exceptions import DurableOperationError, InvalidStateError, register_operation_error
 

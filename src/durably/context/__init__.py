@@ -71,9 +71,12 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
-    if home is None:
+    if home is not None:
+        value = getattr(import_module(f".{home}", __name__), name)
+    elif name in import_module("durably").__all__:
+        value = getattr(import_module("durably"), name)  # the official SDK's module has most of its names
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value
 

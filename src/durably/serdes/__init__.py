@@ -7,9 +7,19 @@ writes to do it another way.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from durably._values import publish
+from durably.exceptions import (
+    DurableExecutionsError as DurableExecutionsError,
+)
+from durably.exceptions import (
+    RetryableSerDesError as RetryableSerDesError,
+)
+from durably.exceptions import (
+    SerDesError as SerDesError,
+)
 
 from ._annotations import MISSING, parameter_annotation, return_annotation
 from ._base import (
@@ -35,6 +45,9 @@ from ._select import (
 )
 
 if TYPE_CHECKING:
+    from durably.concurrency.models import BatchResult as BatchResult
+
+    from ._functions import deserialize, serialize
     from .pipeline import CompressSerDes, CustomSerDes, PipelineSerDes, custom_serdes
 
     DEFAULT_JSON_SERDES: SerDes[Any]
@@ -66,8 +79,13 @@ __all__ = [
 publish(__name__, __all__, globals())
 
 __all__ += ["CompressSerDes", "CustomSerDes", "PipelineSerDes", "custom_serdes"]
-__all__ += ["DEFAULT_JSON_SERDES", "EXTENDED_TYPES_SERDES"]
+__all__ += ["DEFAULT_JSON_SERDES", "EXTENDED_TYPES_SERDES", "deserialize", "serialize"]
 
+_HOME: Final = {
+    "BatchResult": "durably.concurrency.models",
+    "deserialize": "durably.serdes._functions",
+    "serialize": "durably.serdes._functions",
+}
 _CONSTANTS: Final = {"DEFAULT_JSON_SERDES": JsonSerDes, "EXTENDED_TYPES_SERDES": DefaultSerDes}
 
 
@@ -75,6 +93,8 @@ def __getattr__(name: str) -> Any:
     """What few programs need is loaded when it is."""
     if name in _CONSTANTS:
         value: Any = _CONSTANTS[name]()
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
     elif name in __all__:
         from . import pipeline
 
