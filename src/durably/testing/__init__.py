@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from .calls import Interceptor as Interceptor
     from .calls import ServiceCall as ServiceCall
     from .clock import VirtualClock as VirtualClock
+    from .crashes import CrashesFoundError as CrashesFoundError
+    from .crashes import CrashPoint as CrashPoint
+    from .crashes import CrashReport as CrashReport
+    from .crashes import CrashRun as CrashRun
+    from .crashes import aexplore_crashes as aexplore_crashes
+    from .crashes import explore_crashes as explore_crashes
     from .errors import CallbackNotReady as CallbackNotReady
     from .errors import ExecutionStuck as ExecutionStuck
     from .errors import OperationNotFound as OperationNotFound
@@ -62,6 +68,7 @@ _HOMES: Final = {
     "callbacks": "NEVER Answer OpenCallback",
     "calls": "Crash Interceptor ServiceCall",
     "clock": "VirtualClock",
+    "crashes": "CrashPoint CrashReport CrashRun CrashesFoundError aexplore_crashes explore_crashes",
     "errors": "CallbackNotReady ExecutionStuck OperationNotFound RunTimeout TestingError TooManyInvocations "
     "UnknownFunction",
     "executions": "AsyncCallbackHandle AsyncLocalExecution CallbackHandle LocalExecution",

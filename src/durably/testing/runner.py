@@ -181,7 +181,7 @@ class LocalRunner(Generic[In, Out]):
             interceptors: besides those of this one.
             changes: of what the constructor takes.
         """
-        settings = {
+        settings: dict[str, Any] = {
             **self._settings,
             "functions": _fresh(self._settings["functions"]),
             "callbacks": self.callbacks,
