@@ -111,6 +111,7 @@ def test_a_replay_that_a_test_does_not_survive(run) -> None:  # type: ignore[no-
     result.stdout.fnmatch_lines(["*durable executions*", "*forgets SUCCEEDED*"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--durably-replay=always", "--durably-crash=every"])
 def test_marked_tests_are_left_alone(run, option: str) -> None:  # type: ignore[no-untyped-def]
     tests = """
@@ -125,6 +126,7 @@ def test_marked_tests_are_left_alone(run, option: str) -> None:  # type: ignore[
     run(tests, option, "--strict-markers").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_what_fails_anyway_fails_once(run) -> None:  # type: ignore[no-untyped-def]
     tests = """
         def test_wrong():
@@ -139,6 +141,7 @@ def test_what_fails_anyway_fails_once(run) -> None:  # type: ignore[no-untyped-d
         result.stdout.no_fnmatch_line("*durably: with a crash*")
 
 
+@pytest.mark.slow
 def test_fixtures_of_every_scope_are_made_and_torn_down(run, pytester: pytest.Pytester) -> None:  # type: ignore[no-untyped-def]
     tests = """
         import pytest
@@ -176,6 +179,7 @@ def test_fixtures_of_every_scope_are_made_and_torn_down(run, pytester: pytest.Py
     assert notes.count("function") == notes.count("function down") > 10
 
 
+@pytest.mark.slow
 def test_a_failing_crash_run_tears_everything_down(run, pytester: pytest.Pytester) -> None:  # type: ignore[no-untyped-def]
     tests = (
         UNSAFE
@@ -195,6 +199,7 @@ def test_a_failing_crash_run_tears_everything_down(run, pytester: pytest.Pyteste
     assert (pytester.path / "down").exists()
 
 
+@pytest.mark.slow
 def test_async_tests(run) -> None:  # type: ignore[no-untyped-def]
     tests = """
         import pytest
@@ -211,6 +216,7 @@ def test_async_tests(run) -> None:  # type: ignore[no-untyped-def]
         run(tests, *options).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_the_runner_fixture_closes_what_it_makes(run) -> None:  # type: ignore[no-untyped-def]
     tests = """
         made = []
@@ -227,6 +233,7 @@ def test_the_runner_fixture_closes_what_it_makes(run) -> None:  # type: ignore[n
     run(tests).assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_a_session_without_durable_functions_loads_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -240,6 +247,7 @@ def test_a_session_without_durable_functions_loads_nothing(pytester: pytest.Pyte
     pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_unittest(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(workflow=textwrap.dedent(WORKFLOW))
     program = pytester.makepyfile(
