@@ -19,6 +19,7 @@ class Refusing:
     verdict = None
     returned = False
     arn = "arn:test"
+    hooks = None
     ops: dict[str, Any] = {}  # noqa: RUF012
     hooks = None
 

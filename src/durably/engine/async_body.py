@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from inspect import CO_COROUTINE, isawaitable, iscoroutinefunction
 from types import FunctionType
 from typing import Any
@@ -12,19 +12,33 @@ from .requests import Body
 from .step import CALLERS
 from .timeouts import timed_out
 
-__all__ = ["awaited", "run_body"]
+__all__ = ["awaited", "begin_body"]
 
 
-def run_body(body: Body) -> Coroutine[Any, Any, Any]:
-    """What the body's function returns, awaited if need be. Raises StepTimeoutError when its time is over."""
-    return _run(body) if body.timeout is None else _run_in_time(body)
+def begin_body(body: Body) -> Any:
+    """Call the body's function, in a thread if it may block: its result, or what to await for it.
+
+    Awaiting raises StepTimeoutError when its time is over.
+    """
+    return _begin(body) if body.timeout is None else _run_in_time(body)
+
+
+def _begin(body: Body) -> Any:
+    func = body.func
+    return _run_in_thread(body) if body.is_step and _blocks(func) else func(*body.args)
+
+
+async def _run_in_thread(body: Body) -> Any:
+    result = await asyncio.to_thread(_called, body.func, body.args)
+    return await result if isawaitable(result) else result
 
 
 async def _run_in_time(body: Body) -> Any:
     limit = asyncio.timeout(body.timeout)
     try:
         async with limit:
-            return await _run(body)
+            result = _begin(body)
+            return await result if isawaitable(result) else result
     except TimeoutError:
         if not limit.expired():
             raise  # the body's own
@@ -33,15 +47,6 @@ async def _run_in_time(body: Body) -> Any:
 
 async def awaited(call: Callable[[], Any]) -> Any:
     return await call()
-
-
-async def _run(body: Body) -> Any:
-    func = body.func
-    if body.is_step and _blocks(func):
-        result = await asyncio.to_thread(_called, func, body.args)
-    else:
-        result = func(*body.args)
-    return await result if isawaitable(result) else result
 
 
 def _called(func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -63,4 +68,4 @@ def _blocks(func: Callable[..., Any]) -> bool:
     )
 
 
-CALLERS.update((_run.__code__, _called.__code__))
+CALLERS.update((_begin.__code__, _called.__code__))

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from inspect import isawaitable
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import ExecutionError
 
-from .async_body import awaited, run_body
+from .async_body import awaited, begin_body
 from .async_group import AsyncGroup
 from .async_writer import AsyncWriter
 from .cancellation import not_cancelled
@@ -74,8 +76,8 @@ class AsyncRun(AsyncWriter):
             while True:
                 try:
                     if type(request) is Flush:
-                        await self._flush(request)
-                        answer = None
+                        acknowledged = self._flush(request)
+                        answer = None if acknowledged is None else await acknowledged
                     elif type(request) is Body:
                         answer = await self._call(request)
                     else:
@@ -116,7 +118,8 @@ class AsyncRun(AsyncWriter):
         token = CURRENT.set(body.scope)
         self._steps += body.is_step
         try:
-            return await run_body(body)
+            result = begin_body(body)
+            return await result if type(result) is CoroutineType or isawaitable(result) else result
         finally:
             try:
                 CURRENT.reset(token)
@@ -155,11 +158,11 @@ class AsyncRun(AsyncWriter):
             if branch.strand is not None:
                 branch.strand.concurrent = True
             branch.tasks.add(task)
-            task.add_done_callback(branch.tasks.discard)
+            task.add_done_callback(branch.tasks.discard, context=self._outside)
         self._delivery.rank(self.ops.values())
         self._newcomers = True
         self._tasks.add(task)
-        task.add_done_callback(self._task_done)
+        task.add_done_callback(self._task_done, context=self._outside)  # or it would copy the context
 
     def close_branch(self, branch: Branch) -> None:
         branch.over = True
@@ -173,6 +176,8 @@ class AsyncRun(AsyncWriter):
     def _check_soon(self) -> None:
         if self._steps or self._sending or self._sender_due:
             return  # what these come back with checks again
+        if not (self._parks or self._delivery.has_turns or self.outbox.has_pending or self.stopping):
+            return  # nothing waits; what begins to comes here
         if not self._checking and self.verdict is None:
             self._checking = True
             self._soon(self._check, 0)

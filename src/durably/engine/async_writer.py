@@ -71,6 +71,8 @@ class AsyncWriter(Run):
             self.urgent = seq
         if self.must_send():
             self._send_soon()
+        else:
+            self._check_soon()
         return seq
 
     def _send_soon(self) -> None:
@@ -187,15 +189,16 @@ class AsyncWriter(Run):
             self._check_soon()
         self._alarm.arm()
 
-    async def _flush(self, flush: Flush) -> None:
+    def _flush(self, flush: Flush) -> ParkFuture | None:
+        """What to await until ``flush`` is acknowledged; None when it is."""
         self.refuse_if_ended()
         if self.outbox.acknowledged >= flush.seq:
-            return
+            return None
         future = ParkFuture(loop=self.loop)
         future.strand = flush.strand
         self._flushes.append((flush.seq, flush, future))
         self._send_by(flush.seq)
-        await future
+        return future
 
     def _send_by(self, seq: int) -> None:
         """Update ``seq`` is waited for: it is not collected any longer, nor is anything before it."""
