@@ -1,12 +1,21 @@
-"""Branches of async code: a task each."""
+"""Branches of async code: a task each.
+
+A wide group does not make all its tasks at once. So many begin that a call of the service is full, and more whenever
+the loop has nothing else to do: while the first ones wait for a call, a timer or a socket, all others begin. What is
+quick has ended by then, and ten thousand quick branches never exist side by side.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Final
+
+from durably.wire.limits import MAX_UPDATES_PER_CHECKPOINT
 
 from .branch import Branch
+from .delivery import unsettled
 from .group import MakeBranch, Outcome
 from .scope import CURRENT
 from .suspension import Verdict
@@ -14,8 +23,54 @@ from .tasks import ParkFuture
 
 if TYPE_CHECKING:
     from .async_run import AsyncRun
+    from .async_writer import AsyncWriter
 
-__all__ = ["AsyncGroup"]
+__all__ = ["AsyncGroup", "Beginnings"]
+
+_AT_ONCE: Final = MAX_UPDATES_PER_CHECKPOINT
+
+
+class Beginnings:
+    """Branches of a run that are still to begin, in their order."""
+
+    def __init__(self, run: AsyncWriter) -> None:
+        self._run = run
+        self._waiting: deque[tuple[AsyncGroup, int]] = deque()
+        self._due = False
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, group: AsyncGroup, index: int) -> None:
+        if self._waiting:
+            self._waiting.append((group, index))
+        elif len(self._run._tasks) < _AT_ONCE:
+            group.begin(index)
+        else:
+            self._waiting.append((group, index))
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Let more begin, as soon as nothing else can be done."""
+        if self._waiting and not self._due:
+            self._due = True
+            self._run._soon(self._more, 0)
+
+    def _more(self, ticks: int) -> None:
+        if self._run._delivery.busy:
+            self._due = False
+            return  # it looks whether the loop is idle, too, and tells when it has nothing more to hand out
+        if unsettled(self._run.loop, ticks):
+            self._run._soon(self._more, ticks + 1)
+            return
+        self._due = False
+        for _ in range(min(_AT_ONCE, len(self._waiting))):
+            group, index = self._waiting.popleft()
+            group.context.run(group.begin, index)
+        if self._waiting:
+            self.go_on()
+        else:
+            self._run._check_soon()
 
 
 class AsyncGroup:
@@ -28,8 +83,15 @@ class AsyncGroup:
         self._running: dict[int, tuple[asyncio.Task[None], Branch]] = {}
         self._outcomes: deque[Outcome] = deque()
         self._asked: ParkFuture | None = None
+        self._closed = False
+        self.context = copy_context()  # what the code that opened the group has set is seen by all branches
 
     def start(self, index: int) -> None:
+        self._run.beginnings.add(self, index)
+
+    def begin(self, index: int) -> None:
+        if self._closed:
+            return
         branch = Branch(self._parent, isolated=True)
         token = CURRENT.set(None)  # a branch is numbered by its index, not as a task of the code that opened the group
         try:
@@ -66,6 +128,7 @@ class AsyncGroup:
         return self._outcomes.popleft()
 
     def close(self) -> None:
+        self._closed = True
         for task, branch in self._running.values():
             branch.over = True
             task.cancel()

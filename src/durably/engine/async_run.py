@@ -174,7 +174,7 @@ class AsyncRun(AsyncWriter):
         self._check_soon()
 
     def _check_soon(self) -> None:
-        if self._steps or self._sending or self._sender_due:
+        if self._steps or self._sending or self._sender_due or self._delivery.busy or self.beginnings:
             return  # what these come back with checks again
         if not (self._parks or self._delivery.has_turns or self.outbox.has_pending or self.stopping):
             return  # nothing waits; what begins to comes here
@@ -184,17 +184,15 @@ class AsyncRun(AsyncWriter):
 
     def _check(self, ticks: int) -> None:
         """End the invocation, or let recorded completions out of their order, if nothing else can move."""
-        if self._steps or self._sending or self._sender_due:
+        if self._steps or self._sending or self._sender_due or self._delivery.busy or self.beginnings:
             self._checking = False
-            return
+            return  # each of these comes back here when it is over
         if unsettled(self.loop, ticks):
             self._soon(self._check, ticks + 1)
             return
         self._checking = False
         if self.verdict is not None or self._root is None or self._root.done():
             return
-        if self._steps or self._sending or self._delivery.busy:
-            return  # each of these comes back here when it is over
         if self.outbox.has_pending:
             self._send_soon()  # recorded before the program waits; the answer comes back here
             return

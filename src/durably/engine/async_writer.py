@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from durably.wire.api_errors import ApiError
 
 from .alarm import Alarm, due_of
+from .async_group import Beginnings
 from .delivery import Delivery
 from .environment import environment_of
 from .operation import is_terminal
@@ -55,6 +56,7 @@ class AsyncWriter(Run):
         self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
         self._alarm = Alarm(self.loop, self._outside, self.environment.now_ms, self._still_due, self._refresh)
         self._delivery = Delivery(self.loop, self._soon, self._handed_out)
+        self.beginnings = Beginnings(self)
 
     def _check_soon(self) -> None:
         """Look, soon, whether anything can still move."""
@@ -226,6 +228,7 @@ class AsyncWriter(Run):
             self._call_service(self.outbox.take())  # any answer brings what has changed
 
     def _handed_out(self) -> None:
+        self.beginnings.go_on()
         if self.must_send():
             self._send_soon()
         self._check_soon()
