@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from .executions import LocalExecution as LocalExecution
     from .export import export_history as export_history
     from .faults import Faults as Faults
+    from .handles import AsyncRunnerCallback as AsyncRunnerCallback
+    from .handles import RunnerCallback as RunnerCallback
     from .history import History as History
     from .history import HistoryError as HistoryError
     from .operations import Attempt as Attempt
@@ -75,6 +77,7 @@ _HOMES: Final = {
     "export": "export_history",
     "history": "History HistoryError",
     "faults": "Faults",
+    "handles": "AsyncRunnerCallback RunnerCallback",
     "operations": (
         "Attempt CallbackOperation ContextOperation InvokeOperation Operations RecordedOperation StepOperation "
         "WaitOperation"

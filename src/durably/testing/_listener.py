@@ -70,19 +70,21 @@ class Listener:
         self.callbacks[arn, op_id] = callback
         if not inside:
             self._fresh.append(callback)
+            self._world.handles.tell()
 
     def _submitted(self, arn: str, parent_id: str) -> None:
         for (owner, _), callback in self.callbacks.items():
             if owner == arn and callback.parent_id == parent_id and not callback.submitted:
                 callback.submitted = True
                 self._fresh.append(callback)
+                self._world.handles.tell()
 
-    def find(self, arn: str, name: str | None, index: int = 0) -> OpenCallback | None:
-        """The open callback of that name (or any) that can be answered."""
+    def find(self, arn: str | None, name: str | None, index: int = 0) -> OpenCallback | None:
+        """The open callback of that name (or any), in that execution (or any), that can be answered."""
         found = [
             one
-            for one in self.callbacks.values()
-            if one.execution_arn == arn and one.submitted and (name is None or one.name == name)
+            for one in list(self.callbacks.values())
+            if arn in (None, one.execution_arn) and one.submitted and (name is None or one.name == name)
         ]
         return found[index] if index < len(found) else None
 

@@ -2,7 +2,7 @@
 
 ``asyncio.sleep``, ``asyncio.timeout`` and everything else that goes by the loop's clock takes no time; threads that
 coroutines wait for are waited for. So are sockets: time stands still while an answer may be on its way, and goes on
-when a second of silence has shown that none is (a connection that is only kept open must not stop the clock).
+when a moment of silence has shown that none is (a connection that is only kept open must not stop the clock).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["VirtualLoop", "idle_loop", "release"]
 
 T = TypeVar("T")
 
-_SILENCE: Final = 1.0
+_SILENCE: Final = 0.25
 """Real seconds without a sign of life from sockets after which time goes on."""
 _OWN_SOCKETS: Final = 1
 """What the loop itself has registered: the one that wakes it."""
@@ -59,7 +59,7 @@ class _Selector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
-            return self.real.select(0) if self.in_use else []
+            return self.real.select(0) if self.in_use or self.loop.goes_by_real_time else []
         return self.loop.stand_still(timeout)
 
 
@@ -70,7 +70,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual = _Selector()
         self._virtual.loop = self
         self._scheduler: Scheduler | None = None
-        self._waiter = Waiter()
+        self._waiter = Waiter(is_loop=True)
         self._given_up = False
         self.limit_is_meant = False
         """The function was given a timeout of its own."""
@@ -81,26 +81,32 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._scheduler = scheduler
         self._given_up = False
 
+    @property
+    def goes_by_real_time(self) -> bool:
+        return self._scheduler is None or self._scheduler.real
+
     # ---- what asyncio asks -----------------------------------------------------------------------------------
 
     def time(self) -> float:
-        return super().time() if self._scheduler is None else self._scheduler.clock.now_ms() / 1000
+        if self._scheduler is None or self.goes_by_real_time:
+            return super().time()
+        return self._scheduler.clock.now_ms() / 1000
 
     def _write_to_self(self) -> None:
-        if self._scheduler is None:
-            super()._write_to_self()  # type: ignore[misc]
-            return
-        self._scheduler.wake(self._waiter)
-        if self._virtual.in_use:
+        scheduler = self._scheduler
+        if scheduler is not None:
+            scheduler.wake(self._waiter)
+        if scheduler is None or scheduler.real or self._virtual.in_use:
             super()._write_to_self()  # type: ignore[misc]
 
     def stand_still(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Nothing is ready: wait until something is, or for ``timeout`` virtual seconds."""
-        if self._scheduler is None:
+        if self._scheduler is None or self.goes_by_real_time:
             return self._virtual.real.select(timeout)
         if self._given_up:
             return []
-        if self._virtual.in_use:
+        self._waiter.restless = self._virtual.in_use
+        if self._waiter.restless:
             events = self._virtual.real.select(_SILENCE)
             if events or self._waiter.woken:
                 self._waiter.reset()
@@ -128,7 +134,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        if self._scheduler is None:
+        if self._scheduler is None or self.goes_by_real_time:
             return super().run_in_executor(executor, func, *args)
         scheduler = self._scheduler
         if executor is not None:
@@ -164,6 +170,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         try:
             return self.run_until_complete(coroutine)
         finally:
+            if self._default_executor is not None:  # type: ignore[attr-defined]
+                self.run_until_complete(self.shutdown_default_executor())
             left = asyncio.all_tasks(self)
             if left:
                 for task in left:

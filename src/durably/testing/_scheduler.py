@@ -25,7 +25,9 @@ from threading import get_ident
 from typing import Final
 
 from durably.engine.threads import borrow
-from durably.service.clock import ManualClock
+
+from ._strangers import any_at_work
+from .clock import RealTime, VirtualTime
 
 _PATIENCE: Final = 0.1
 """Real seconds that the thread whose turn it is may block before the next one runs beside it."""
@@ -40,9 +42,12 @@ class Aborted(BaseException):
 class Waiter:
     """A place to wait once. Whoever wakes it before it is waited at is not missed."""
 
-    __slots__ = ("aborted", "bell", "granted", "owner", "parked", "woken")
+    __slots__ = ("aborted", "bell", "granted", "is_loop", "owner", "parked", "restless", "woken")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_loop: bool = False) -> None:
+        self.is_loop = is_loop
+        self.restless = False
+        """It would be woken by sockets, too, if it did not wait for time to pass."""
         self.owner: object = None
         self.bell = allocate_lock()
         self.bell.acquire()
@@ -73,12 +78,17 @@ class Scheduler:
     Attributes:
         lock: guards the service as well, which runs inline in whatever thread asks it.
         on_still: what the driver does when nothing moves. It makes something move, or raises.
+        on_tick, next_wake_ms: in real time, what it does when something may be due, and when that is.
     """
 
-    def __init__(self, clock: ManualClock, on_still: Callable[[], None]) -> None:
+    def __init__(self, clock: VirtualTime | RealTime, on_still: Callable[[], None]) -> None:
         self.clock = clock
+        self.real = isinstance(clock, RealTime)
+        """Time cannot be told to pass: threads just block, and only invocations are counted."""
         self.lock = threading.RLock()
         self.on_still = on_still
+        self.on_tick: Callable[[], None] = lambda: None
+        self.next_wake_ms: Callable[[], int | None] = lambda: None
         self._moving = 0
         self._running = 0
         """Of those that move: the one whose turn it is, and those that block."""
@@ -100,6 +110,16 @@ class Scheduler:
         return self._driver is not None
 
     @property
+    def threads(self) -> list[int]:
+        """Those that are part of a run."""
+        return list(self._threads)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether this thread is part of a run, or drives one."""
+        return get_ident() in self._threads or get_ident() == self._driver
+
+    @property
     def standing(self) -> bool:
         """Whether nothing moves."""
         return not self._moving
@@ -114,12 +134,29 @@ class Scheduler:
 
     def _act(self, until: Callable[[], bool]) -> None:
         while not until():
-            if self._moving:
+            if self._moving and self.real:
+                self._sit_out()
+            elif self._moving:
                 if not self._bell.acquire(timeout=_PATIENCE if self._ready else -1):
                     with self.lock:
                         self._next()
             else:
                 self.on_still()
+
+    def _sit_out(self) -> None:
+        """Real time: wait until something happens, or falls due."""
+        due = self.next_wake_ms()
+        self.wait_for_real(None if due is None else (due - self.clock.now_ms()) / 1000)
+        self.on_tick()
+
+    def wait_for_real(self, seconds: float | None) -> None:
+        """Let the driver wait until somebody rings, at most so long."""
+        if seconds is None or seconds > 0:
+            self._bell.acquire(timeout=-1 if seconds is None else min(seconds, threading.TIMEOUT_MAX))
+
+    def ring(self) -> None:
+        """Let the driver look again."""
+        self._ring()
 
     def _ring(self) -> None:
         with suppress(RuntimeError):  # it rings already
@@ -127,7 +164,7 @@ class Scheduler:
 
     def _dispatch(self) -> None:
         """Give the next thread its turn, if nobody has it. The caller holds the lock, here and in the next two."""
-        if not self._running:
+        while self._ready and (self.real or not self._running):
             self._next()
 
     def _next(self) -> None:
@@ -138,7 +175,7 @@ class Scheduler:
     def _enqueue(self, go: Callable[[], None]) -> None:
         self._moving += 1
         self._ready.append(go)
-        if self._running:
+        if self._running and not self.real:
             self._ring()  # somebody may be waiting for real for the one who waits for its turn
         else:
             self._next()
@@ -242,6 +279,19 @@ class Scheduler:
                     waiter.aborted = True
                     self.wake(waiter)
 
+    def disturb(self) -> bool:
+        """Let those look again who may have been sent something. Whether there are any."""
+        with self.lock:
+            restless = [waiter for waiter in self._parked if waiter.restless]
+            for waiter in restless:
+                self.wake(waiter)
+        return bool(restless)
+
+    @property
+    def strangers_work(self) -> bool:
+        """Whether a coroutine waits while threads are at work that are no part of the run."""
+        return any(waiter.is_loop for waiter in self._parked) and any_at_work(self._threads)
+
     @property
     def waiting(self) -> bool:
         """Whether something of a run is under way, if only waiting."""
@@ -250,7 +300,9 @@ class Scheduler:
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass in this thread. Others of the run go on meanwhile."""
         due_ms = self.after(seconds)
-        if get_ident() in self._threads:
+        if isinstance(self.clock, RealTime):
+            self.clock.sleep(seconds)
+        elif get_ident() in self._threads:
             self.park(Waiter(), due_ms)
         else:  # a thread of the program's own, in which nobody knows what waits for it
             with self.lock:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import durably
 
 from .operations import CallbackOperation, InvokeOperation, Operations, RecordedOperation
 
 if TYPE_CHECKING:
     from ._world import ExecutionRecord, World
 
-__all__ = ["explain"]
+__all__ = ["explain", "stacks"]
+
+_OUR_CODE: Final = str(Path(durably.__file__).parent)
 
 
 def explain(world: World, record: ExecutionRecord, by_hand: bool) -> str:
@@ -22,6 +31,23 @@ def explain(world: World, record: ExecutionRecord, by_hand: bool) -> str:
         lines.append(f"- {_explained(operation, by_hand)}")
     lines.append(repr(operations))
     return "\n".join(lines)
+
+
+def stacks(threads: Sequence[int]) -> list[str]:
+    """Where the user's code is in each of ``threads`` that runs some."""
+    found: list[str] = []
+    frames = sys._current_frames()
+    for ident in threads:
+        if ident not in frames:
+            continue
+        lines = [
+            line
+            for line in traceback.extract_stack(frames[ident])
+            if not line.filename.startswith((_OUR_CODE, threading.__file__, "<frozen"))
+        ]
+        if lines:
+            found.append("".join(traceback.format_list(lines[-8:])).rstrip())
+    return found
 
 
 def _explained(operation: RecordedOperation, by_hand: bool) -> str:

@@ -1,15 +1,16 @@
-"""Driving a world from outside its thread."""
+"""Driving a world from outside its thread: for async tests, and for runs that must not take too long."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, TypeVar
 
 from durably.engine.threads import borrow
 
-__all__ = ["in_thread"]
+__all__ = ["Late", "in_thread", "in_time"]
 
 T = TypeVar("T")
 
@@ -31,12 +32,7 @@ async def in_thread(func: Callable[[], T]) -> T:
             future.set_exception(error)
 
     def job() -> None:
-        value: Any = None
-        error: BaseException | None = None
-        try:
-            value = context.run(func)
-        except BaseException as raised:
-            error = raised
+        value, error = _outcome(lambda: context.run(func))
         try:
             loop.call_soon_threadsafe(settle, value, error)
         except RuntimeError:
@@ -44,3 +40,34 @@ async def in_thread(func: Callable[[], T]) -> T:
 
     borrow(job)
     return await future
+
+
+class Late(Exception):
+    """It took too long."""
+
+
+def in_time(func: Callable[[], T], seconds: float) -> T:
+    """``func()`` in another thread, for ``seconds`` at most. Raises Late."""
+    ended = threading.Event()
+    outcome: list[tuple[Any, BaseException | None]] = []
+    context = copy_context()
+
+    def job() -> None:
+        outcome.append(_outcome(lambda: context.run(func)))
+        ended.set()
+
+    borrow(job)
+    if not ended.wait(seconds):
+        raise Late
+    value, error = outcome[0]
+    if error is not None:
+        raise error
+    made: T = value
+    return made
+
+
+def _outcome(func: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return func(), None
+    except BaseException as error:
+        return None, error

@@ -10,9 +10,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from durably.service.clock import ManualClock, SequentialIds
+from durably.service.clock import SequentialIds
 from durably.service.config import ServiceConfig
 from durably.service.functions import LATEST
 from durably.service.kernel import Service
@@ -27,10 +27,13 @@ from ._invocations import Running, invoke
 from ._listener import Listener
 from ._loop import VirtualLoop, idle_loop, release
 from ._scheduler import Scheduler
-from ._stuck import explain
+from ._stuck import explain, stacks
 from .calls import Interceptor, ServiceCall
-from .errors import TooManyInvocations, UnknownFunction
+from .clock import RealTime, VirtualTime
+from .errors import TestingError, TooManyInvocations, UnknownFunction
 from .functions import Functions
+from .handles import Handles
+from .operations import Operations
 from .stand_ins import Mock, step_body
 
 if TYPE_CHECKING:
@@ -39,6 +42,10 @@ if TYPE_CHECKING:
     from .callbacks import Answer, OpenCallback
 
 __all__ = ["ExecutionRecord", "World"]
+
+_PATIENCE: Final = 0.01
+_STRANGERS: Final = 500
+"""How often the driver waits that many seconds for threads that it does not know."""
 
 
 @dataclass(eq=False, slots=True)
@@ -60,9 +67,10 @@ class ExecutionRecord:
 
 
 class World:
-    """One embedded service in virtual time.
+    """One embedded service, usually in virtual time.
 
     Parameters:
+        start_ms: what the clock shows at first; None: real time.
         answer_for: what to answer to a callback of that name, asked when it opens; None: nothing is promised.
     """
 
@@ -70,7 +78,7 @@ class World:
         self,
         functions: Functions,
         *,
-        start_ms: int,
+        start_ms: int | None,
         config: ServiceConfig,
         answer_for: Callable[[str | None], Answer | None],
         steps: dict[str, Any],
@@ -82,10 +90,13 @@ class World:
         self.steps = steps
         self.interceptors = interceptors
         self.max_invocations = max_invocations
-        self.clock = ManualClock(start_ms)
+        self.clock = RealTime() if start_ms is None else VirtualTime(start_ms)
         self.scheduler = Scheduler(self.clock, self._on_still)
+        self.scheduler.on_tick = self._tick
+        self.scheduler.next_wake_ms = self.next_due_ms
         self.executions: dict[str, ExecutionRecord] = {}
         self.listener = Listener(self)
+        self.handles = Handles(self)
         self.service = _Service(self, config)
         self.service.subscribe(self.listener.heard)
         self.service.start(thread=False)
@@ -98,6 +109,8 @@ class World:
         self._loops: list[VirtualLoop] = []
         self._driving = threading.Lock()
         self._names = 0
+        self._patience = _STRANGERS
+        self._broken: str | None = None
         self._closed = False
 
     # ---- asking the service --------------------------------------------------------------------------------
@@ -147,6 +160,7 @@ class World:
 
     def send_callback(self, kind: str, callback_id: str, **members: Any) -> None:
         self.call(f"SendDurableExecutionCallback{kind}", CallbackId=callback_id, **members)
+        self.scheduler.ring()
 
     # ---- moving on -----------------------------------------------------------------------------------------
 
@@ -158,18 +172,45 @@ class World:
         Returns:
             whether ``until()`` was reached.
         """
+        self._refuse_nested()
         with self._driving:
             self._horizon_ms = horizon_ms
-            self._inline = inline
+            self._inline = inline and not self.scheduler.real
             self._settled = False
             try:
-                self.scheduler.drive(lambda: self._settled or self.failure is not None or until())
+                self.scheduler.drive(
+                    lambda: self._settled or self.failure is not None or self._broken is not None or until()
+                )
             finally:
                 self._release_loops()
+                self.handles.tell(rested=True)
             if self.failure is not None:
                 failure, self.failure = self.failure, None
                 raise failure
+            if self._broken is not None:
+                raise TestingError(self._broken)
             return until()
+
+    def _refuse_nested(self) -> None:
+        if self._broken is not None:
+            raise TestingError(self._broken)
+        if self.scheduler.is_inside:
+            raise TestingError(
+                "this is code of a run of this runner, which cannot wait for another run of it: use another LocalRunner"
+            )
+
+    def give_up(self, why: str) -> None:
+        """What is under way cannot be ended, and keeps this world busy."""
+        self._broken = why
+        self.scheduler.abort()
+        self.scheduler.ring()
+        self.handles.tell()
+
+    def whereabouts(self) -> str:
+        """Where the code of what is under way is, and which operations are open."""
+        under_way = [record for record in self.executions.values() if not record.ended]
+        shown = [repr(Operations.of(self.operations(one.arn), one.events)) for one in under_way]
+        return "\n".join([*stacks(self.scheduler.threads), *shown])
 
     def explain_stuck(self, record: ExecutionRecord, *, by_hand: bool) -> str:
         return explain(self, record, by_hand)
@@ -185,15 +226,24 @@ class World:
         self.scheduler.sleep(seconds)
 
     def _on_still(self) -> None:
-        with self.scheduler.lock:
-            self.service.drain()
-            self.scheduler.fire()
+        self._tick()
         if self.queue:
             self._take_up(self.queue.popleft())
         elif (due := self.listener.due_answer()) is not None:
             due()
         else:
             self._advance()
+
+    def _tick(self) -> None:
+        """Take in what has been asked for, and do what is due."""
+        with self.scheduler.lock:
+            self.service.drain()
+            self.scheduler.fire()
+        if self.scheduler.real and not self.scheduler.standing:
+            while self.queue:
+                self._take_up(self.queue.popleft())
+            while (due := self.listener.due_answer()) is not None:
+                due()
 
     def _take_up(self, running: Running) -> None:
         record = running.record
@@ -212,19 +262,42 @@ class World:
 
     def _advance(self) -> None:
         """Nothing moves: what happens next is whatever is due first."""
+        if self.handles.hold:
+            self.scheduler.wait_for_real(None)
+            return
+        if not self.scheduler.real and self._strangers_at_work():
+            return
         due = self.next_due_ms()
         horizon = self._horizon_ms
-        if due is None or (horizon is not None and due > horizon):
-            if horizon is not None:
-                self.clock.advance_to(horizon)
+        if due is not None and (horizon is None or due <= horizon):
+            self._pass_time(due)
+        elif horizon is not None:
+            self._settled = self._pass_time(horizon)
+        elif self.scheduler.disturb():
+            self.scheduler.wait_for_real(_PATIENCE)
+        else:
             self._settled = True
-            if self.scheduler.waiting and self._inline and horizon is None:
+            if self.scheduler.waiting and self._inline:
                 self.scheduler.abort()  # this very thread may be one of those that wait
-            return
-        self.clock.advance_to(due)
-        with self.scheduler.lock:
-            self.service.drain()
-            self.scheduler.fire()
+
+    def _pass_time(self, moment_ms: int) -> bool:
+        """Let time pass until then, or a part of it. Whether that moment has come."""
+        clock = self.clock
+        if isinstance(clock, VirtualTime):
+            clock.advance_to(moment_ms)
+        else:
+            self.scheduler.wait_for_real((moment_ms - clock.now_ms()) / 1000)
+        self._tick()
+        return clock.now_ms() >= moment_ms
+
+    def _strangers_at_work(self) -> bool:
+        """Wait a moment for threads that are no part of the run, if they seem to work for it."""
+        if not self.scheduler.strangers_work:
+            self._patience = _STRANGERS
+            return False
+        self.scheduler.wait_for_real(_PATIENCE)
+        self._patience -= 1
+        return self._patience > 0
 
     def next_due_ms(self) -> int | None:
         """When something happens by itself; None when nothing ever does.
@@ -306,7 +379,7 @@ class World:
         if self._closed:
             return
         self._closed = True
-        self.scheduler.abort()
+        self.give_up("the runner is closed")
         self.service.close()
         self._release_loops()
 

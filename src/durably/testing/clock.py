@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from durably.replay_safe import timestamp_from_execution
+from durably.service.clock import ManualClock, SystemClock
 
 from ._durations import Span, as_ms
 
 if TYPE_CHECKING:
     from ._scheduler import Scheduler
 
-__all__ = ["VirtualClock"]
+__all__ = ["RealTime", "VirtualClock", "VirtualTime"]
+
+
+class VirtualTime(ManualClock):
+    """Time that passes when it is told to."""
+
+
+class RealTime(SystemClock):
+    """Time that passes by itself."""
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 class VirtualClock:

@@ -14,15 +14,16 @@ from durably.workers._discover import is_durable_function
 
 from . import _session
 from ._durations import Span, as_ms
-from ._threads import in_thread
+from ._threads import Late, in_thread, in_time
 from ._world import ExecutionRecord, World
 from .callbacks import Answer, OpenCallback
 from .calls import Interceptor
 from .clock import VirtualClock
-from .errors import ExecutionStuck, TestingError
+from .errors import ExecutionStuck, RunTimeout, TestingError
 from .executions import AsyncLocalExecution, LocalExecution
 from .faults import Faults
 from .functions import Functions
+from .handles import AsyncRunnerCallback, RunnerCallback
 from .printing import report
 from .result import RunResult
 from .stand_ins import Mock
@@ -57,6 +58,7 @@ class LocalRunner(Generic[In, Out]):
         faults: what goes wrong between the function and the service.
         interceptors: see every call between the function and the service; they may fail it, or kill the function.
         start_time: what the clock shows at first.
+        real_time: by the wall clock instead: everything takes the time that it takes.
         execution_timeout: of executions, instead of the function's own.
         max_invocations: of one execution; more are taken for an endless loop.
 
@@ -77,6 +79,7 @@ class LocalRunner(Generic[In, Out]):
         faults: Faults | None = None,
         interceptors: Sequence[Interceptor] = (),
         start_time: datetime = _START,
+        real_time: bool = False,
         execution_timeout: Span | None = None,
         max_invocations: int = 1000,
     ) -> None:
@@ -84,6 +87,7 @@ class LocalRunner(Generic[In, Out]):
             "functions": functions,
             "limits": limits,
             "start_time": start_time,
+            "real_time": real_time,
             "execution_timeout": execution_timeout,
             "max_invocations": max_invocations,
         }
@@ -102,7 +106,7 @@ class LocalRunner(Generic[In, Out]):
             raise ValidationError(f"start_time is {start_time!r}, without a time zone: add tzinfo=timezone.utc")
         self.world = World(
             self._functions,
-            start_ms=round(start_time.timestamp() * 1000),
+            start_ms=None if real_time else round(start_time.timestamp() * 1000),
             config=limits or Limits(),
             answer_for=self._answer_for,
             steps=self.steps,
@@ -115,23 +119,38 @@ class LocalRunner(Generic[In, Out]):
 
     # ---- running -------------------------------------------------------------------------------------------
 
-    def run(self, input: In | None = None, *, name: str | None = None) -> RunResult[Out]:
+    def run(self, input: In | None = None, *, name: str | None = None, timeout: Span | None = None) -> RunResult[Out]:
         """Start an execution and let time pass until it has ended.
 
         Parameters:
             input: as the handler takes it.
             name: of the execution.
+            timeout: of real time, for code that may block; it then runs in a thread of its own.
 
         Raises:
             ExecutionStuck: it can never end; the message says what it waits for.
+            RunTimeout: it has not ended within ``timeout``; the message says where it was.
             ApiError: the service refuses the input.
         """
         _refuse_loop("run", "arun")
-        return self._run(input, name)
+        return self._run_in_time(input, name, timeout)
 
-    async def arun(self, input: In | None = None, *, name: str | None = None) -> RunResult[Out]:
+    async def arun(
+        self, input: In | None = None, *, name: str | None = None, timeout: Span | None = None
+    ) -> RunResult[Out]:
         """As :meth:`run`, for async tests. The run has a thread and an event loop (in virtual time) of its own."""
-        return await in_thread(lambda: self._run(input, name))
+        return await in_thread(lambda: self._run_in_time(input, name, timeout))
+
+    def _run_in_time(self, input: Any, name: str | None, timeout: Span | None) -> RunResult[Out]:
+        if timeout is None:
+            return self._run(input, name)
+        seconds = as_ms(timeout, "timeout") / 1000
+        try:
+            return in_time(lambda: self._run(input, name), seconds)
+        except Late:
+            message = f"the run did not end within {seconds:g} s of real time\n{self.world.whereabouts()}"
+            self.world.give_up("a run of this runner did not end in time; make another runner")
+            raise RunTimeout(message) from None
 
     def _run(self, input: Any, name: str | None) -> RunResult[Out]:
         record = self._start(input, name)
@@ -196,6 +215,17 @@ class LocalRunner(Generic[In, Out]):
     def answer_callback(self, name: str | None, value: Any = None, *, after: Span = 0) -> None:
         """Answer every callback of that name from now on, ``after`` virtual time; see ``callbacks``."""
         self.callbacks[name] = Answer(value, after)
+
+    def callback(self, name: str | None = None, index: int = 0) -> RunnerCallback:
+        """The callback number ``index`` of those with this name, to be answered from another thread during a run.
+
+        While it is open and has no answer, time stands still. For a run by hand see :meth:`start`.
+        """
+        return self.world.handles.take(name, index)
+
+    def acallback(self, name: str | None = None, index: int = 0) -> AsyncRunnerCallback:
+        """As :meth:`callback`, for another task than the one that awaits :meth:`arun`."""
+        return AsyncRunnerCallback(self.callback(name, index))
 
     def open_callbacks(self) -> list[OpenCallback]:
         """Those that are open now, of all executions."""
