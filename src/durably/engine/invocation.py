@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from durably.wire.shapes import InvocationOutput, Operation
 
     from .async_run import AsyncRun
+    from .plugins import Hooks
     from .sync_run import SyncRun
 
 __all__ = ["Function", "invoke_async", "invoke_sync", "run_async", "run_sync"]
@@ -143,20 +144,22 @@ async def run_async(function: Function, run: AsyncRun) -> InvocationOutput:
 class _Watched:
     """An invocation as its plugins see it: from before the handler until the answer is final, or is to be raised."""
 
-    __slots__ = ("_answer", "_run")
+    __slots__ = ("_answer", "_hooks", "_run")
 
     def __init__(self, function: WatchedFunction, run: Run, operations: list[Operation]) -> None:
         self._run = run
         self._answer: InvocationOutput | None = None
+        self._hooks: Hooks | None = None
         if function.plugins:
             from .plugins import Hooks
 
-            run.hooks = Hooks(run, function.plugins, operations)
+            self._hooks = Hooks(run, function.plugins, operations)
+            run.hooks = self._hooks if self._hooks.watch_operations else None
 
     def __enter__(self) -> _Watched:
-        if self._run.hooks is not None:
+        if self._hooks is not None:
             try:
-                self._run.hooks.invocation_start()
+                self._hooks.invocation_start()
             except BaseException as error:
                 self.__exit__(type(error), error)
                 raise
@@ -169,10 +172,10 @@ class _Watched:
         return self._answer
 
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
-        if self._run.hooks is not None:
+        if self._hooks is not None:
             answer = error if error is not None else self._answer
             assert answer is not None
-            self._run.hooks.invocation_end(answer)
+            self._hooks.invocation_end(answer)
 
 
 def _enter(function: Function, run: Run) -> tuple[Any, Scope]:

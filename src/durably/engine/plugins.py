@@ -133,6 +133,11 @@ class Hooks:
         ]
         self._telling = {hook: [one for one in self._plugins if hook in one.hooks] for hook in _HOOKS}
 
+    @property
+    def watch_operations(self) -> bool:
+        """Whether any plugin wants to know of more than the invocation."""
+        return any(self._telling[hook] for hook in _HOOKS[2:])
+
     def _start_info(self, facts: InvocationFacts) -> InvocationStartInfo:
         return view(InvocationStartInfo, facts, execution_arn=self._run.arn, is_first_invocation=self._first)
 
