@@ -21,7 +21,6 @@ class Refusing:
     arn = "arn:test"
     hooks = None
     ops: dict[str, Any] = {}  # noqa: RUF012
-    hooks = None
 
     def refuse_if_ended(self) -> None:
         pass
@@ -120,7 +119,8 @@ def test_good_function_names(name: str) -> None:
 @pytest.mark.parametrize("operation", ["step", "run_in_child_context", "wait_for_callback"])
 @pytest.mark.parametrize("given", [None, 5, "name first"])
 def test_what_is_not_a_function(ctx: Any, operation: str, given: Any) -> None:
-    with pytest.raises(ValidationError, match=rf"{operation}\(\) takes .*, not {type(given).__name__}"):
+    shown = "None" if given is None else f"{type(given).__name__} {given!r}"
+    with pytest.raises(ValidationError, match=rf"{operation}\(\) takes .*, not {shown}$"):
         getattr(ctx, operation)(given)
 
 

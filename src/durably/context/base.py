@@ -31,8 +31,9 @@ from durably.serdes import (
     result_codec_for,
     return_annotation,
 )
-from durably.wire.limits import FUNCTION_NAME_PATTERN, MAX_NAME_LENGTH, MAX_WAIT_SECONDS, NAME_PATTERN
+from durably.wire.limits import FUNCTION_NAME_PATTERN, MAX_WAIT_SECONDS
 
+from .arguments import GOOD_NAMES, check_callable, check_config, check_name
 from .operation_contexts import (
     ExecutionContext,
     StepContext,
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ContextBase",
     "annotation_of",
-    "check_callable",
-    "check_name",
 ]
 
 Protocol = Generator[Request, Any, Any]
@@ -64,7 +63,6 @@ _CALLBACK: Final = CallbackConfig()
 _CHILD: Final[ChildConfig[Any]] = ChildConfig()
 _INVOKE: Final[InvokeConfig[Any, Any]] = InvokeConfig()
 _WAIT_FOR_CALLBACK: Final = WaitForCallbackConfig()
-_good_names: set[str | None] = {None}
 
 
 class ContextBase:
@@ -159,7 +157,7 @@ class ContextBase:
         run = self.run
         if run.verdict is not None or run.returned or scope.branch is not None:
             run.refuse_if_ended(scope.branch)
-        if name not in _good_names:
+        if name not in GOOD_NAMES:
             name = check_name(name)
         return Op(run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)
 
@@ -189,7 +187,7 @@ class ContextBase:
     def _make_step(
         self, func: Callable[..., Any], name: str | None, config: StepConfig | None, result_type: Any
     ) -> tuple[Op, Protocol]:
-        config = config or _STEP
+        config = _STEP if config is None else check_config(config, StepConfig, "step")
         op = self._op("STEP", config.sub_type or "Step", name or getattr(func, "_original_name", None))
         codec = self._result_codec(config.serdes, func, op, result_type, config.result_type)
         return op, step(op, func, config, codec, StepContext.of)
@@ -199,11 +197,14 @@ class ContextBase:
     ) -> Any:
         from durably.engine.wait_for_condition import wait_for_condition
 
-        check_callable(check, "wait_for_condition", "the check, called with the state and a context")
+        check_callable(check, "wait_for_condition", "the check, called with the state and a context", 2)
         if config is None:
             raise ValidationError(
                 "wait_for_condition() needs a WaitForConditionConfig: at least a strategy and a state"
             )
+        from durably.waits import WaitForConditionConfig
+
+        check_config(config, WaitForConditionConfig, "wait_for_condition")
         op = self._op("STEP", "WaitForCondition", name or getattr(check, "_original_name", None))
         codec = self._result_codec(config.serdes, check, op, result_type, config.result_type)
         return self._drive(wait_for_condition(op, check, config, codec, WaitForConditionCheckContext.of), op)
@@ -220,7 +221,7 @@ class ContextBase:
     ) -> Any:
         from durably.engine.callback import create_callback
 
-        config = config or _CALLBACK
+        config = _CALLBACK if config is None else check_config(config, CallbackConfig, "create_callback")
         op = self._op("CALLBACK", config.sub_type or "Callback", name)
         codec = _callback_codec(config.serdes, result_type, op)
 
@@ -248,7 +249,7 @@ class ContextBase:
     ) -> Any:
         from durably.engine.invoke import invoke
 
-        config = config or _INVOKE
+        config = _INVOKE if config is None else check_config(config, InvokeConfig, "invoke")
         if (
             not isinstance(function_name, str)
             or len(function_name) > 256
@@ -270,8 +271,8 @@ class ContextBase:
     ) -> Any:
         from durably.engine.child import child
 
-        check_callable(func, "run_in_child_context", "the function to run")
-        config = config or _CHILD
+        check_callable(func, "run_in_child_context", "the function to run, called with a child context", 1)
+        config = _CHILD if config is None else check_config(config, ChildConfig, "run_in_child_context")
         sub_type = config.sub_type or "RunInChildContext"
         op = self._op("CONTEXT", sub_type, name or getattr(func, "_original_name", None))
         codec = self._result_codec(config.serdes, func, op, result_type)
@@ -285,8 +286,10 @@ class ContextBase:
         from durably.engine.child import child
         from durably.engine.wait_for_callback import callback_failure, wait_for_callback
 
-        check_callable(submitter, "wait_for_callback", "the submitter, called with the callback id and a context")
-        config = config or _WAIT_FOR_CALLBACK
+        what = "the submitter, called with the callback id and a context"
+        check_callable(submitter, "wait_for_callback", what, 2)
+        given = _WAIT_FOR_CALLBACK if config is None else config
+        config = check_config(given, WaitForCallbackConfig, "wait_for_callback")
         name = name or getattr(submitter, "_original_name", None)
         op = self._op("CONTEXT", "WaitForCallback", name)
 
@@ -362,29 +365,3 @@ def _callback_codec(serdes: SerDes[Any] | None, result_type: Any, op: Op) -> Cod
     if serdes is None and (result_type is MISSING or result_type is None):
         return None
     return _plain_codec(serdes, result_type, op)
-
-
-def check_callable(func: Any, operation: str, what: str) -> None:
-    if not callable(func):
-        close = getattr(func, "close", None)
-        if close is not None and hasattr(func, "cr_frame"):
-            close()
-            raise ValidationError(
-                f"{operation}() was given a coroutine: the function was already called. Give it {what} itself, "
-                "or decorate it with @durable_step to bind its arguments."
-            )
-        raise ValidationError(f"{operation}() takes {what}, not {type(func).__name__} {func!r}")
-
-
-def check_name(name: Any) -> str | None:
-    """The name to record, or ValidationError. Source: shape OperationName."""
-    if name == "":
-        return None
-    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
-        shown = name if not isinstance(name, str) or len(name) < 80 else f"{name[:80]}… ({len(name)} characters)"
-        raise ValidationError(
-            f"an operation's name is 1 to {MAX_NAME_LENGTH} printable ASCII characters, not {shown!r}"
-        )
-    if len(_good_names) < 4096:
-        _good_names.add(name)
-    return name

@@ -12,7 +12,8 @@ from durably.exceptions import ValidationError
 from durably.serdes import MISSING, SerDesContext, codec_by, codec_for, result_codec_for, return_annotation
 from durably.wire.ids import operation_id
 
-from .base import ContextBase, check_callable, check_name
+from .arguments import check_callable, check_config, check_name
+from .base import ContextBase
 
 if TYPE_CHECKING:
     from durably.config import MapConfig, ParallelConfig
@@ -38,7 +39,7 @@ class BatchOperations(ContextBase):
         from durably.engine.items import items_in_turn
 
         check_callable(func, "map", "the function to run for each item")
-        config = config or MapConfig()
+        config = MapConfig() if config is None else check_config(config, MapConfig, "map")
         items = _sequence(inputs, "map", "items")
         config.completion_config.validate_for_total(len(items))
         call = _with_arity(func, items)
@@ -87,13 +88,13 @@ class BatchOperations(ContextBase):
         from durably.config import ParallelBranch, ParallelConfig
         from durably.engine.batch import BranchSpec
 
-        config = config or ParallelConfig()
+        config = ParallelConfig() if config is None else check_config(config, ParallelConfig, "parallel")
         branches = _sequence(functions, "parallel", "functions")
         config.completion_config.validate_for_total(len(branches))
         specs: list[BranchSpec] = []
         for index, branch in enumerate(branches):
             func, label = (branch.func, branch.name) if isinstance(branch, ParallelBranch) else (branch, None)
-            check_callable(func, "parallel", f"functions; number {index}")
+            check_callable(func, "parallel", f"a function of a child context as number {index}", 1)
             label = None if label is None else check_name(label)
             specs.append(BranchSpec(label or f"parallel-branch-{index}", func, index, (label,)))
         op = self._op("CONTEXT", "Parallel", name)

@@ -11,7 +11,8 @@ from durably.engine.scope import CURRENT
 from durably.exceptions import ValidationError
 from durably.wire.limits import MAX_NAME_LENGTH
 
-from .base import ContextBase, Protocol, check_callable, check_name
+from .arguments import check_callable, check_config, check_name
+from .base import ContextBase, Protocol
 
 if TYPE_CHECKING:
     from durably.config import StepConfig
@@ -43,8 +44,9 @@ class FlowOperations(ContextBase):
         from durably.engine.with_retry import attempts
         from durably.retries import WithRetryConfig, create_retry_strategy
 
-        check_callable(func, "with_retry", "the function to run, called with a context and the attempt's number")
-        config = config or WithRetryConfig()
+        what = "the function to run, called with a context and the attempt's number"
+        check_callable(func, "with_retry", what, 2)
+        config = WithRetryConfig() if config is None else check_config(config, WithRetryConfig, "with_retry")
         strategy = config.retry_strategy or create_retry_strategy()
 
         def inside(context: FlowOperations) -> Any:
@@ -83,7 +85,8 @@ class FlowOperations(ContextBase):
         registry: Compensations | Place,
     ) -> Any:
         check_callable(func, "step_with_compensation", "the function to run")
-        check_callable(compensate, "step_with_compensation", "the compensation, called with a context and the result")
+        what = "the compensation, called with a context and the result"
+        check_callable(compensate, "step_with_compensation", what, 2)
         op, protocol = self._make_step(func, name, config, result_type)
         place = registry.reserve()
 

@@ -14,7 +14,8 @@ from durably.engine.scope import CURRENT, Scope, refuse_use
 from durably.exceptions import ContextMisuseError, ValidationError
 from durably.serdes import MISSING
 
-from .base import ContextBase, Protocol, check_name
+from .arguments import check_name
+from .base import ContextBase, Protocol
 
 if TYPE_CHECKING:
     from durably.concurrency.models import BatchResult

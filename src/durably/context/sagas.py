@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from durably.serdes import MISSING
 
-from .base import check_callable, check_name
+from .arguments import check_callable, check_name
 from .flows import Compensations
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ class _SagaBase:
 
     def add_compensation(self, func: Callable[[Any], Any], name: str | None = None) -> None:
         """Have ``func(child_context)`` run, as an operation of its own, if the block fails."""
-        check_callable(func, "add_compensation", "a function of a context")
+        check_callable(func, "add_compensation", "a function of a context", 1)
         self._compensations.add(check_name(name or getattr(func, "_original_name", None) or ""), func)
 
     def add_cleanup(self, func: Callable[[Any], Any], name: str | None = None) -> None:
         """Have ``func(child_context)`` run, as an operation of its own, when the block is over, however it ended."""
-        check_callable(func, "add_cleanup", "a function of a context")
+        check_callable(func, "add_cleanup", "a function of a context", 1)
         self._cleanups.add(check_name(name or getattr(func, "_original_name", None) or ""), func)
 
     def _note(self, error: BaseException | None, what: str, result: CompensationResult) -> None:
