@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .calls import Interceptor as Interceptor
     from .calls import ServiceCall as ServiceCall
     from .clock import VirtualClock as VirtualClock
+    from .cloud import AsyncCloudExecution as AsyncCloudExecution
+    from .cloud import CloudError as CloudError
+    from .cloud import CloudExecution as CloudExecution
+    from .cloud import CloudRunner as CloudRunner
     from .crashes import CrashesFoundError as CrashesFoundError
     from .crashes import CrashPoint as CrashPoint
     from .crashes import CrashReport as CrashReport
@@ -71,6 +75,7 @@ _HOMES: Final = {
     "calls": "Crash Interceptor ServiceCall",
     "clock": "VirtualClock",
     "crashes": "CrashPoint CrashReport CrashRun CrashesFoundError aexplore_crashes explore_crashes",
+    "cloud": "AsyncCloudExecution CloudError CloudExecution CloudRunner",
     "errors": "CallbackNotReady ExecutionStuck OperationNotFound RunTimeout TestingError TooManyInvocations "
     "UnknownFunction",
     "executions": "AsyncCallbackHandle AsyncLocalExecution CallbackHandle LocalExecution",
