@@ -8,7 +8,6 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final
 
 from durably.service.ports import FunctionSpec, Invocation, InvocationResult
-from durably.workers._discover import is_durable_function
 from durably.workers._errors import crashed, from_exception, raised, timed_out
 from durably.workers._json import Unmarshalable, durable_json, lambda_json, read_event
 from durably.workers._lambda_context import LambdaContext
@@ -103,9 +102,8 @@ def _answer(running: Running) -> str:
     world, invocation = running.world, running.invocation
     handler, spec = world.functions.served[invocation.function_name]
     context = LambdaContext.of(invocation, spec, "testing", invocation.deadline_ms, world.now_ms)
-    durable = is_durable_function(handler)
-    event = read_event(invocation.payload, durable=durable)
-    if durable:
+    event = read_event(invocation.payload, durable=spec.durable)
+    if spec.durable:
         client = Link(running, VirtualEnvironment(running))
         if not handler.is_async:
             return durable_json(handler.run_sync(event, context, client=client))
