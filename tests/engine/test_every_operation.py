@@ -205,6 +205,26 @@ def test_a_crash_at_every_checkpoint(program: Program, flavour: Flavour, failure
             )
 
 
+@PROGRAMS
+def test_a_crash_in_every_body(program: Program, flavour: Flavour) -> None:
+    """The process dies in the body of a step, after its effect and before its outcome is known."""
+    calm = play(program, flavour, (), Killed)
+    for number in range(len(calm.effects)):
+        world = stage(program, flavour)
+
+        def effect(what: Any, world: ModeWorld = world, number: int = number) -> None:
+            ModeWorld.effect(world, what)
+            if len(world.effects) == number + 1:
+                world.kill()
+
+        world.effect = effect  # type: ignore[method-assign]
+        world.run()
+        assert any(isinstance(output, Killed) for output in world.outputs)
+        same_outcome(world, calm, program, number)
+        if program.name not in UNSTABLE:
+            assert len(world.effects) > len(calm.effects), "the body that was cut off runs again"
+
+
 @pytest.mark.parametrize("mode", [CheckpointMode.OPTIMISTIC, CheckpointMode.BATCHED])
 @PROGRAMS
 def test_a_crash_at_every_checkpoint_of_other_modes(program: Program, flavour: Flavour, mode: CheckpointMode) -> None:
