@@ -332,3 +332,46 @@ def test_the_start_hook_gets_the_info_that_the_factory_got(flavour: Flavour) -> 
     assert first is third
     assert second is fourth
     assert first is not second
+
+
+def test_a_plugin_of_invocations_only_leaves_operations_alone(flavour: Flavour) -> None:
+    told: list[str] = []
+
+    class Plugin(DurableInstrumentationPlugin):
+        def on_invocation_start(self, info: Any) -> None:
+            told.append("start")
+
+        def on_invocation_end(self, info: Any) -> None:
+            told.append(f"end {info.status.value} {len(info.operations)}")
+
+    class Factory:
+        def create_plugin(self, info: Any) -> DurableInstrumentationPlugin:
+            return Plugin()
+
+    def handler(event, ctx):
+        assert ctx.run.hooks is None, "nobody watches"
+        yield ctx.wait(Duration.from_seconds(2), name="pause")
+
+    world = with_plugins(flavour.world(handler), [Factory()])
+    world.run()
+    assert world.status == "SUCCEEDED"
+    assert told == ["start", "end PENDING 2", "start", "end SUCCEEDED 2"]
+
+
+def test_a_service_that_answers_nonsense_is_not_the_plugins_doing(flavour: Flavour) -> None:
+    """Records without a status: the same failure with and without plugins."""
+
+    def handler(event, ctx):
+        yield ctx.step(flavour(lambda step: 1), name="s")
+        return "fine"
+
+    def edit(call: Any, answer: Any) -> Any:
+        return {**answer, "NewExecutionState": {"Operations": [{"Id": "unknown"}]}}
+
+    outputs = []
+    for factories in ([], [RecorderFactory()]):
+        world = with_plugins(flavour.world(handler), factories)
+        world.link.edit = edit
+        world.run()
+        outputs.append(world.outputs)
+    assert outputs[0] == outputs[1] == [{"Status": "SUCCEEDED", "Result": '"fine"'}]

@@ -35,6 +35,7 @@ from durably.plugin import (
     view,
 )
 from durably.wire.shapes import InvocationOutput, Operation
+from durably.wire.statuses import TERMINAL_STATUSES
 
 from .operation import Op, is_terminal
 from .requests import Body
@@ -112,7 +113,7 @@ class Hooks:
     ) -> None:
         self._run = run
         self._updated = updated = run.updated
-        self._first = len(operations) <= 1
+        self._first = all(one.get("Type") == "EXECUTION" for one in operations)
         self._execution: Any = run.execution or {}
         self._inside = Scope(run, None, None, "a plugin's hook")
         self._lock = threading.Lock()
@@ -209,7 +210,7 @@ class Hooks:
             unseen = [*sorted(self._updated), *reversed(self._open)]
         for op_id in unseen:
             record = ops.get(op_id)
-            if record is not None and record["Type"] != "EXECUTION":
+            if record is not None and record.get("Type") != "EXECUTION":
                 self._tell_end(op_id, record)
         self._tell_changes(wait=True)
 
@@ -289,7 +290,7 @@ class Hooks:
         return answer
 
     def _tell_end(self, op_id: str, record: Operation, rebuilt: bool = False) -> None:
-        if not is_terminal(record):
+        if record.get("Status") not in TERMINAL_STATUSES:
             return
         with self._lock:
             if op_id in self._ended or not (rebuilt or op_id in self._open or op_id in self._updated):
@@ -334,7 +335,7 @@ class Hooks:
             ops = self._run.ops
             for operation in operations:
                 before = ops.get(operation["Id"])
-                if before is None or before["Status"] != operation["Status"]:
+                if before is None or before.get("Status") != operation.get("Status"):
                     self._changed.append(operation["Id"])
 
     def _tell_changes(self, *, wait: bool = False) -> None:
