@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from .crashes import CrashRun as CrashRun
     from .crashes import aexplore_crashes as aexplore_crashes
     from .crashes import explore_crashes as explore_crashes
+    from .determinism import DeterminismReport as DeterminismReport
+    from .determinism import NotDeterministicError as NotDeterministicError
+    from .determinism import acheck_determinism as acheck_determinism
+    from .determinism import check_determinism as check_determinism
     from .errors import CallbackNotReady as CallbackNotReady
     from .errors import ExecutionStuck as ExecutionStuck
     from .errors import OperationNotFound as OperationNotFound
@@ -76,6 +80,7 @@ _HOMES: Final = {
     "clock": "VirtualClock",
     "crashes": "CrashPoint CrashReport CrashRun CrashesFoundError aexplore_crashes explore_crashes",
     "cloud": "AsyncCloudExecution CloudError CloudExecution CloudRunner",
+    "determinism": "DeterminismReport NotDeterministicError acheck_determinism check_determinism",
     "errors": "CallbackNotReady ExecutionStuck OperationNotFound RunTimeout TestingError TooManyInvocations "
     "UnknownFunction",
     "executions": "AsyncCallbackHandle AsyncLocalExecution CallbackHandle LocalExecution",

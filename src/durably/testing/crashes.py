@@ -111,6 +111,12 @@ class CrashRun:
                 f"    ran again: {names}. The body had run, its result was not recorded yet. A step that runs at "
                 "least once must be idempotent; one that must not run twice is AT_MOST_ONCE_PER_RETRY."
             )
+        elif not self.interrupted and any(one.startswith("the ledger") for one in self.differences):
+            lines.append("    no step ran again: the side effect is outside of the steps")
+        elif not self.interrupted and any(one.startswith("the outcome is SUCCEEDED") for one in self.differences):
+            lines.append(
+                "    no step ran again: what the body of a step leaves behind elsewhere than in its result is lost on replay"
+            )
         if self.interrupted:
             names = ", ".join(f"'{name}'" for name in self.interrupted)
             lines.append(f"    interrupted: {names} (at most once; its retry strategy is asked)")

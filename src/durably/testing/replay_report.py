@@ -84,8 +84,11 @@ class ReplayReport:
     def __str__(self) -> str:
         return self.text()
 
-    def text(self, *, everything: bool = False) -> str:
-        """The report; long tables are cut to the rows around the first difference unless ``everything`` is wanted."""
+    def text(self, *, everything: bool = False, advice: bool = True) -> str:
+        """The report; long tables are cut to the rows around the first difference unless ``everything`` is wanted.
+
+        ``advice``: also what a difference means for executions that are under way.
+        """
         history = self.history
         count = len(history.operations)
         lines = [
@@ -107,7 +110,7 @@ class ReplayReport:
             where = "" if one.invocation is None else f" (in invocation {one.invocation})"
             lines.append(f"{'DIFFERS' if number == 0 else 'also'}: {one.message}{where}")
             lines += _source(one.line)
-        if not self.ok:
+        if advice and not self.ok:
             lines.append(
                 "An execution that has begun like this one would fail, or end otherwise, with this code. Keep the old "
                 "calls for executions that are under way, or deploy the change under a new function version."
