@@ -361,7 +361,7 @@ class DurableInstrumentationPlugin:
 
     def on_user_function_start(self, info: UserFunctionStartInfo) -> None:
         """Before the function of a step (each attempt), of a condition (each check), of a submitter, of a child
-        context or of a branch runs."""
+        context or of a branch runs; before the branches of a map or parallel, for that operation."""
 
     def on_user_function_end(self, info: UserFunctionEndInfo) -> None:
         """When that function has returned, raised, or been left to go on in a later run."""

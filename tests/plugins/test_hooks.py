@@ -428,7 +428,10 @@ def test_every_branch_has_its_hooks(flavour: Flavour, nesting: NestingType) -> N
         if nesting is NestingType.NESTED:
             assert seen.story_of(name).count(f"end {name} SUCCEEDED") == 1
     assert seen.story.count("end all SUCCEEDED") == 1
-    assert seen.of("function-start", name="all") == []
+    told = seen.story_of("all")
+    assert told[:2] == ["start all", "function-start all"]
+    assert told[-2:] == ["function-end all SUCCEEDED", "end all SUCCEEDED"]
+    assert told.count("function-end all INCOMPLETE") == 1
     parents = {info.parent_id for info in seen.of("function-start") if info.sub_type == "MapIteration"}
     assert parents == {world.named("all")["Id"]}
 
@@ -446,7 +449,8 @@ def test_a_result_too_large_for_the_record_is_rebuilt_branch_by_branch(flavour: 
     world, seen = watch(flavour, handler)
     assert world.value == 400_000
     assert world.named("all")["ContextDetails"]["ReplayChildren"] is True
-    assert seen.story.count("end all SUCCEEDED") == 1
+    assert [info.is_replay_children for info in seen.of("function-start", name="all")] == [False, True]
+    assert [info.is_replayed for info in seen.of("end", name="all")] == [False, True]
     assert [seen.story.count(f"function-start s{n} 1") for n in range(4)] == [1] * 4
 
 

@@ -123,7 +123,8 @@ def batch(op: Op, plan: Batch) -> Protocol:
     if record is not None and is_terminal(record):
         details = op.details(record)
         if record["Status"] == "SUCCEEDED" and details.get("ReplayChildren"):
-            rebuilt = yield from _rebuild(op, plan, CompletionRecord.from_payload(details.get("Result")))
+            decided = CompletionRecord.from_payload(details.get("Result"))
+            rebuilt = yield from op.watched_function(_rebuild(op, plan, decided))
             if run.must_queue(op.id):
                 yield Turn(op.id)
             return rebuilt
@@ -137,7 +138,7 @@ def batch(op: Op, plan: Batch) -> Protocol:
         op.post("START")
     strand = _Strand(op, plan)
     try:
-        result = yield from strand.run(known=record is not None)
+        result = yield from op.watched_function(strand.run(known=record is not None))
         text, value = plan.codec.round_trip(result)
         replay_children = utf8_size(text) > REPLAY_CHILDREN_ABOVE
         if replay_children:

@@ -110,6 +110,11 @@ class Op:
         hooks = self.run.hooks
         return protocol if hooks is None else hooks.watch(self, protocol)
 
+    def watched_function(self, protocol: Protocol) -> Protocol:
+        """The part of this operation's protocol that runs what the program gave it, seen by the plugins."""
+        hooks = self.run.hooks
+        return protocol if hooks is None else hooks.function(self, protocol)
+
     def note_end(self) -> None:
         """The call is over: so late is it now in the program (see ContextBase.now).
 

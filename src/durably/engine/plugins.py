@@ -124,6 +124,7 @@ class Hooks:
         """Operations that were begun or met unfinished, and have not been told to have ended."""
         self._met: set[str] = set()
         self._ended: set[str] = set()
+        self._rebuilt: set[str] = set()
         self._late: deque[str] = deque()
         """Those that the program went on from before they were recorded."""
         self._changed: deque[str] = deque()
@@ -230,17 +231,12 @@ class Hooks:
 
     def watch(self, op: Op, protocol: Protocol) -> Protocol:
         """``protocol``, the one of ``op``, with the hooks around what it does."""
-        rebuilt = has_run = False
-        value: Any = None
-        failure: Exception | None = None
         try:
             request = protocol.send(None)
             while True:
                 try:
                     if type(request) is Body and _is_own(op, request):
-                        has_run = True
-                        rebuilt = (record := op.record()) is not None and is_terminal(record)
-                        answer = yield from self._user_function(op, request, rebuilt)
+                        answer = yield from self.function(op, _asked(request), _attempt(request))
                     else:
                         answer = yield request
                         if self._changed:
@@ -252,29 +248,25 @@ class Hooks:
         except StopIteration as stop:
             value = stop.value
         except Exception as error:
-            failure = error
-        record = op.record()
-        if record is not None and is_terminal(record):
-            self._tell_end(op.id, record, rebuilt)
-        elif has_run and record is None and op.type == "CONTEXT":
-            self._tell_virtual_end(op, failure)
-        elif op.type == "STEP" and failure is None:
-            self._late.append(op.id)
-        self._tell_late()
-        if failure is not None:
-            raise failure
+            self._operation_over(op, error)
+            raise
+        self._operation_over(op, None)
         return value
 
-    def _user_function(self, op: Op, body: Body, rebuilt: bool) -> Protocol:
+    def function(self, op: Op, protocol: Protocol, attempt: int | None = None) -> Protocol:
+        """``protocol`` runs what ``op`` is there to run: with the hooks around it."""
+        rebuilt = (record := op.record()) is not None and is_terminal(record)
+        if rebuilt:
+            self._rebuilt.add(op.id)
         source = _sketch(op, "STARTED")
         now_ms = op.run.environment.now_ms
         source["StartTimestamp"] = now_ms()
-        known = {"is_replay_children": rebuilt, "attempt": body.args[-1].attempt if body.is_step else None}
+        known = {"is_replay_children": rebuilt, "attempt": attempt}
         self._tell("on_user_function_start", UserFunctionStartInfo, source, **known)
         outcome = UserFunctionOutcome.INCOMPLETE
         failure: Exception | None = None
         try:
-            answer = yield body
+            answer = yield from protocol
             outcome = UserFunctionOutcome.SUCCEEDED
         except Exception as error:
             outcome, failure = UserFunctionOutcome.FAILED, error
@@ -287,7 +279,19 @@ class Hooks:
                 if failure is not None:
                     ended["StepDetails"] = {"Error": error_object(failure)}
                 self._tell("on_user_function_end", UserFunctionEndInfo, ended, outcome=outcome, **known)
+            failure = None  # a cycle with its traceback
         return answer
+
+    def _operation_over(self, op: Op, failure: Exception | None) -> None:
+        """The program is about to go on with the outcome of ``op``."""
+        record = op.record()
+        if record is not None and is_terminal(record):
+            self._tell_end(op.id, record, op.id in self._rebuilt)
+        elif record is None and op.type == "CONTEXT":
+            self._tell_virtual_end(op, failure)
+        elif op.type == "STEP" and failure is None:
+            self._late.append(op.id)
+        self._tell_late()
 
     def _tell_end(self, op_id: str, record: Operation, rebuilt: bool = False) -> None:
         if record.get("Status") not in TERMINAL_STATUSES:
@@ -302,10 +306,10 @@ class Hooks:
     def _tell_virtual_end(self, op: Op, failure: Exception | None) -> None:
         """A context without a record is over."""
         with self._lock:
-            if op.id in self._ended:
+            if op.id in self._ended or op.id not in self._open:
                 return
             self._ended.add(op.id)
-            self._open.pop(op.id, None)
+            del self._open[op.id]
         source = _sketch(op, "SUCCEEDED" if failure is None else "FAILED")
         if failure is not None:
             source["ContextDetails"] = {"Error": error_object(failure.__cause__ or failure)}
@@ -412,6 +416,15 @@ class _Guard:
 
     def __exit__(self, *_: object) -> None:
         CURRENT.reset(self._token)
+
+
+def _asked(body: Body) -> Protocol:
+    return (yield body)
+
+
+def _attempt(body: Body) -> int | None:
+    attempt: int | None = body.args[-1].attempt if body.is_step else None
+    return attempt
 
 
 def _is_own(op: Op, body: Body) -> bool:
