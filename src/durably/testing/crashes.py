@@ -115,7 +115,8 @@ class CrashRun:
             lines.append("    no step ran again: the side effect is outside of the steps")
         elif not self.interrupted and any(one.startswith("the outcome is SUCCEEDED") for one in self.differences):
             lines.append(
-                "    no step ran again: what the body of a step leaves behind elsewhere than in its result is lost on replay"
+                "    no step ran again: what the body of a step leaves behind elsewhere than in its result is lost "
+                "on replay"
             )
         if self.interrupted:
             names = ", ".join(f"'{name}'" for name in self.interrupted)
