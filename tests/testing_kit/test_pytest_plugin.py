@@ -208,12 +208,16 @@ def test_async_tests(run) -> None:  # type: ignore[no-untyped-def]
         async def test_async():
             assert (await LocalRunner(async_order).arun("A7")).value == "A7"
 
+        @pytest.mark.asyncio
+        async def test_pytest_asyncio():
+            assert (await LocalRunner(async_order).arun("A7")).value == "A7"
+
         @pytest.fixture
         def anyio_backend():
             return "asyncio"
     """
     for options in ((), ("--durably-replay=always",), ("--durably-crash=every",)):
-        run(tests, *options).assert_outcomes(passed=1)
+        run(tests, *options).assert_outcomes(passed=2)
 
 
 @pytest.mark.slow
