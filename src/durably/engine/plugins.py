@@ -9,11 +9,10 @@ one look at an attribute in each of these places.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from durably.concurrency.error_object import ErrorObject
 from durably.exceptions import error_object
@@ -38,68 +37,15 @@ from durably.wire.shapes import InvocationOutput, Operation
 from durably.wire.statuses import TERMINAL_STATUSES
 
 from .operation import Op, is_terminal
+from .plugin_calls import HOOKS, Guard, PluginCalls, is_interrupt, name_of, say
 from .requests import Body
 from .run import Protocol, Run
-from .scope import CURRENT, Scope
+from .scope import Scope
 
 if TYPE_CHECKING:
     from durably.plugin import DurableInstrumentationPluginFactory
 
 __all__ = ["Hooks"]
-
-_log = logging.getLogger("durably.plugin")
-_COROUTINE: Final = 0x80
-_HOOKS: Final = (
-    "on_invocation_start",
-    "on_invocation_end",
-    "on_operation_start",
-    "on_operation_end",
-    "on_operation_change",
-    "on_user_function_start",
-    "on_user_function_end",
-    "provide_propagation_metadata",
-)
-
-
-class _Plugin:
-    """One plugin of this invocation: its hooks, and what has been said about it."""
-
-    def __init__(self, plugin: Any, start: InvocationStartInfo) -> None:
-        self.name = _name_of(plugin)
-        self.start = start
-        self.reported: set[str] = set()
-        self.hooks: dict[str, Callable[[Any], Any]] = {}
-        for hook in _HOOKS:
-            try:
-                method = getattr(plugin, hook)
-                function = getattr(method, "__func__", method)
-                if function is getattr(DurableInstrumentationPlugin, hook):
-                    continue
-                if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
-                    raise TypeError("it is a coroutine function: hooks are plain functions, which nobody awaits")
-                self.hooks[hook] = method
-            except BaseException as error:
-                self.report(hook, error)
-
-    def call(self, hook: str, info: Any) -> Any:
-        """What the hook returns; None if it fails, whatever it fails with."""
-        try:
-            returned = self.hooks[hook](info)
-            if hasattr(returned, "__await__"):
-                getattr(returned, "close", _nothing)()
-                raise TypeError("it returned an awaitable: hooks are plain functions, which nobody awaits")
-        except BaseException as error:
-            self.report(hook, error)
-            return None
-        return returned
-
-    def report(self, hook: str, error: BaseException) -> None:
-        """Say what went wrong, once for each hook. Raises only KeyboardInterrupt, which is not the plugin's doing."""
-        if hook not in self.reported:
-            self.reported.add(hook)
-            _say("%s of the plugin %s failed; the execution goes on as without it", hook, self.name, error)
-        if _is_interrupt(error):
-            raise error
 
 
 class Hooks:
@@ -133,31 +79,31 @@ class Hooks:
         self._plugins = [
             plugin for factory in factories if (plugin := self._made(factory, self._start_info(facts))) is not None
         ]
-        self._telling = {hook: [one for one in self._plugins if hook in one.hooks] for hook in _HOOKS}
+        self._telling = {hook: [one for one in self._plugins if hook in one.hooks] for hook in HOOKS}
 
     @property
     def watch_operations(self) -> bool:
         """Whether any plugin wants to know of more than the invocation."""
-        return any(self._telling[hook] for hook in _HOOKS[2:])
+        return any(self._telling[hook] for hook in HOOKS[2:])
 
     def _start_info(self, facts: InvocationFacts) -> InvocationStartInfo:
         return view(InvocationStartInfo, facts, execution_arn=self._run.arn, is_first_invocation=self._first)
 
-    def _made(self, factory: DurableInstrumentationPluginFactory, info: InvocationStartInfo) -> _Plugin | None:
-        name = _name_of(factory)
+    def _made(self, factory: DurableInstrumentationPluginFactory, info: InvocationStartInfo) -> PluginCalls | None:
+        name = name_of(factory)
         try:
-            with _Guard(self._inside):
+            with Guard(self._inside):
                 plugin = factory.create_plugin(info)
                 if not isinstance(plugin, DurableInstrumentationPlugin):
                     raise TypeError(
                         f"it returned {plugin!r}, which is no durably.plugin.DurableInstrumentationPlugin object"
                     )
         except BaseException as error:
-            _say("%s of the plugin factory %s failed; this invocation goes on without it", "create_plugin", name, error)
-            if _is_interrupt(error):
+            say("%s of the plugin factory %s failed; this invocation goes on without it", "create_plugin", name, error)
+            if is_interrupt(error):
                 raise
             return None
-        return _Plugin(plugin, info)
+        return PluginCalls(plugin, info)
 
     # ---- the invocation --------------------------------------------------------------------------------------
 
@@ -165,7 +111,7 @@ class Hooks:
         for n, plugin in enumerate(self._plugins):
             if "on_invocation_start" in plugin.hooks:
                 try:
-                    with _Guard(self._inside):
+                    with Guard(self._inside):
                         plugin.call("on_invocation_start", plugin.start)
                 except BaseException:  # an interrupt: those that have not started are not told of an end
                     began = self._plugins[: n + 1]
@@ -197,7 +143,7 @@ class Hooks:
             for plugin in self._telling["on_invocation_end"]:
                 known["error"] = None if failure is None else ErrorObject.from_dict(failure)
                 try:
-                    with _Guard(self._inside):
+                    with Guard(self._inside):
                         plugin.call("on_invocation_end", view(InvocationEndInfo, facts, **known))
                 except BaseException as raised:  # all are told, then it goes on
                     interrupt = interrupt or raised
@@ -363,7 +309,7 @@ class Hooks:
         value: str | None = None
         for plugin in self._telling["provide_propagation_metadata"]:
             info = PropagationInput(self._run.arn, op.id, function_name, op.parent_id)
-            with _Guard(self._inside):
+            with Guard(self._inside):
                 given = plugin.call("provide_propagation_metadata", info)
             try:
                 if given is not None and not isinstance(given, PropagationMetadata):
@@ -393,7 +339,7 @@ class Hooks:
                 return
             self._busy += 1
         try:
-            with _Guard(self._inside):
+            with Guard(self._inside):
                 for plugin in plugins:
                     plugin.call(hook, view(cls, source, **known))
         finally:
@@ -401,21 +347,6 @@ class Hooks:
                 self._busy -= 1
                 if not self._busy:
                     self._quiet.notify_all()
-
-
-class _Guard:
-    """Durable contexts are refused inside: a hook watches, it does not take part."""
-
-    __slots__ = ("_scope", "_token")
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-
-    def __enter__(self) -> None:
-        self._token = CURRENT.set(self._scope)
-
-    def __exit__(self, *_: object) -> None:
-        CURRENT.reset(self._token)
 
 
 def _asked(body: Body) -> Protocol:
@@ -444,28 +375,3 @@ def _sketch(op: Op, status: str) -> dict[str, Any]:
         "ParentId": op.parent_id,
         "Status": status,
     }
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return error.subgroup(KeyboardInterrupt) is not None
-    return isinstance(error, KeyboardInterrupt)
-
-
-def _name_of(value: Any) -> str:
-    try:
-        cls = value if isinstance(value, type) else type(value)
-        return f"{cls.__module__}.{cls.__qualname__}"
-    except BaseException:
-        return "(without a name)"
-
-
-def _say(message: str, hook: str, name: str, error: BaseException) -> None:
-    try:
-        _log.error(message, hook, name, exc_info=error)
-    except Exception:  # a broken log is no reason to fail either
-        pass
-
-
-def _nothing() -> None:
-    return None
