@@ -27,8 +27,8 @@ def milliseconds(event: Any) -> int:
 
 
 def is_retry(event: Any) -> bool:
-    """A failed attempt that is to be followed by another."""
-    details = event.get("StepFailedDetails") or {}
+    """An attempt that is to be followed by another: it failed, or its condition was not met."""
+    details = event.get("StepFailedDetails") or event.get("StepSucceededDetails") or {}
     return "NextAttemptDelaySeconds" in (details.get("RetryDetails") or {})
 
 
@@ -53,8 +53,8 @@ def check_history(events: list[Any]) -> None:
         assert operation not in completed, f"{kind} of {event.get('Name')} after its completion"
         if kind.endswith("Started"):
             attempts[operation] += 1
-        if kind == "StepFailed" and is_retry(event):
-            assert attempts[operation] == 1, "an attempt that failed was started once"
+        if is_retry(event):
+            assert attempts[operation] == 1, "an attempt that is tried again was started once"
             attempts[operation] = 0
         elif kind.endswith(COMPLETIONS):
             assert attempts[operation] == 1, f"{event.get('Name')} was started {attempts[operation]} times"
