@@ -323,6 +323,16 @@ CASES = [
         "The Mill hangs in the exhibition",
         seconds=20 * DAY,
     ),
+    Case("futures/found_it.py", "find_keys", {"keys_are_in": "the coat"}, "found in the coat", seconds=15 * 60),
+    Case(
+        "futures/found_it.py",
+        "find_keys",
+        {"keys_are_in": "the car"},
+        "found in the car",
+        seconds=10 * 60,
+        statuses={"rummage in the coat": "STARTED", "search": "STARTED"},
+    ),
+    Case("futures/found_it.py", "find_keys", {"keys_are_in": "the lock"}, "call a locksmith", seconds=15 * 60),
     Case("futures/side_by_side.py", "dinner", 4, ["table for 4", "soup", "bread"], seconds=HOUR),
     Case("futures/gathered.py", "garden", ["tomato", "bean"], ["tomatos", "beans", "weeds"], seconds=71 * DAY),
     # ---- sagas ---------------------------------------------------------------------------------------------------

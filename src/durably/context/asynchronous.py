@@ -7,7 +7,7 @@ to ``asyncio.gather``, ``TaskGroup.create_task`` and the like in any order of ru
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from durably.engine.operation import Op
 from durably.ids import CallbackId, OperationId
@@ -392,6 +392,11 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     def recurse(self, payload: Any, name: str | None = None) -> Coroutine[Any, Any, Any]:
         """Go on as a fresh execution of this function. See :meth:`DurableContext.recurse`."""
         coroutine: Coroutine[Any, Any, Any] = self._recurse(payload, name)
+        return coroutine
+
+    def complete(self, result: Any) -> Coroutine[Any, Any, NoReturn]:
+        """End the execution now, with a result. See :meth:`DurableContext.complete`."""
+        coroutine: Coroutine[Any, Any, NoReturn] = self._complete(result)
         return coroutine
 
     # ---- futures -----------------------------------------------------------------------------------------

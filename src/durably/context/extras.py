@@ -71,6 +71,23 @@ class ExtraOperations(ContextBase):
 
         return self.run.drive(protocol())
 
+    # ---- complete ---------------------------------------------------------------------------------------------
+
+    def _complete(self, result: Any) -> Any:
+        scope = self._check_use()
+        function = self.run.function
+        if function is None:
+            raise ValidationError(
+                "complete() needs the function to answer for: use it in a @durable_execution function"
+            )
+        from durably.engine.complete import complete
+        from durably.engine.sizes import check_size
+        from durably.wire.limits import MAX_PAYLOAD
+
+        text = function.output_codec.encode(result)
+        check_size("the result of the execution", text, "Store it elsewhere and return a reference.", MAX_PAYLOAD)
+        return self.run.drive(complete(self.run, scope, text))
+
     # ---- recurse ----------------------------------------------------------------------------------------------
 
     def _recurse(self, payload: Any, name: str | None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from durably.engine.operation import Op
 from durably.ids import CallbackId, OperationId
@@ -317,6 +317,16 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         nothing running, for the one that it started. The payload is checked against the handler's annotation.
         """
         return self._recurse(payload, name)
+
+    def complete(self, result: Any) -> NoReturn:
+        """End the execution now, with ``result`` as if the handler had returned it: from deep inside, or while other
+        branches still run, which are given up.
+
+        What is done is recorded first. Sagas around the call undo nothing and clean nothing up. To end it with an
+        error instead, raise :class:`durably.ExecutionError`.
+        """
+        self._complete(result)
+        raise AssertionError("complete() never returns")
 
     # ---- futures -----------------------------------------------------------------------------------------
 

@@ -193,7 +193,8 @@ class AsyncWriter(Run):
 
     def _flush(self, flush: Flush) -> ParkFuture | None:
         """What to await until ``flush`` is acknowledged; None when it is."""
-        self.refuse_if_ended()
+        if not flush.final or self.verdict is not None:
+            self.refuse_if_ended()
         if self.outbox.acknowledged >= flush.seq:
             return None
         future = ParkFuture(loop=self.loop)

@@ -57,6 +57,8 @@ def from_verdict(verdict: Verdict) -> InvocationOutput:
         return {"Status": "PENDING"}
     if verdict.error is not None:
         return failed(verdict.error)
+    if verdict.output is not None:
+        return verdict.output
     assert verdict.raises is not None
     raise verdict.raises
 

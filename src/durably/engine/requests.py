@@ -18,11 +18,15 @@ __all__ = ["Body", "Flush", "NextOutcome", "OpenGroup", "Park", "Pause", "Reques
 
 
 class Flush:
-    """Go on when update number ``seq`` (of operation ``op_id``) is acknowledged and the answer merged."""
+    """Go on when update number ``seq`` (of operation ``op_id``) is acknowledged and the answer merged.
 
-    __slots__ = ("completion", "op_id", "seq", "strand")
+    ``final``: it is the execution's own, sent when nothing else may be recorded any more.
+    """
 
-    def __init__(self, seq: int, op_id: str, strand: Branch | None, *, completion: bool) -> None:
+    __slots__ = ("completion", "final", "op_id", "seq", "strand")
+
+    def __init__(self, seq: int, op_id: str, strand: Branch | None, *, completion: bool, final: bool = False) -> None:
+        self.final = final
         self.seq = seq
         self.op_id = op_id
         self.strand = strand

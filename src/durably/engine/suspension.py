@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from durably.wire.shapes import ErrorObject
+    from durably.wire.shapes import ErrorObject, InvocationOutput
 
 __all__ = ["SuspendExecution", "Verdict"]
 
@@ -30,18 +30,30 @@ class Verdict:
         pending: answer PENDING (suspended, or revoked by the service).
         error: answer FAILED with this error.
         raises: raise this out of the invocation, so that the service invokes again.
+        output: answer this: the program has completed the execution.
+        cause: the program's own exception that ``error`` is of.
     """
 
-    __slots__ = ("error", "pending", "raises")
+    __slots__ = ("cause", "error", "output", "pending", "raises")
 
     def __init__(
-        self, *, pending: bool = False, error: ErrorObject | None = None, raises: BaseException | None = None
+        self,
+        *,
+        pending: bool = False,
+        error: ErrorObject | None = None,
+        raises: BaseException | None = None,
+        output: InvocationOutput | None = None,
+        cause: Exception | None = None,
     ) -> None:
         self.pending = pending
         self.error = error
         self.raises = raises
+        self.output = output
+        self.cause = cause
 
     def __repr__(self) -> str:
         if self.pending:
             return "Verdict(pending)"
+        if self.output is not None:
+            return f"Verdict(output={self.output!r})"
         return f"Verdict(error={self.error!r})" if self.error is not None else f"Verdict(raises={self.raises!r})"
