@@ -109,7 +109,12 @@ if TYPE_CHECKING:
     )
     from .execution import (
         DurableFunction as DurableFunction,
+        DurableMethod as DurableMethod,
         durable_execution as durable_execution,
+    )
+    from .failures import (
+        ExecutionFailure as ExecutionFailure,
+        OperationNode as OperationNode,
     )
     from .filesystem_serdes import (
         FileSystemPathEncoding as FileSystemPathEncoding,
@@ -182,9 +187,17 @@ if TYPE_CHECKING:
         SerDesContext as SerDesContext,
         custom_serdes as custom_serdes,
     )
+    from .styles import (
+        DurableBuilder as DurableBuilder,
+        DurableHandler as DurableHandler,
+        durable as durable,
+    )
     from .summaries import (
         map_summary as map_summary,
         parallel_summary as parallel_summary,
+    )
+    from .tracing import (
+        TraceSpan as TraceSpan,
     )
     from .waits import (
         ExponentialWait as ExponentialWait,
@@ -210,26 +223,27 @@ __all__ = [
     "CheckpointError", "CheckpointMode", "ChildConfig", "ChildContextError", "CompensationError",
     "CompensationItem", "CompensationResult", "CompletionConfig", "CompletionDecision", "CompletionItemStatus",
     "CompletionOutcome", "CompletionReason", "CompletionStatus", "CompressSerDes", "ContextMisuseError",
-    "DefaultSerDes", "DurableContext", "DurableContextProtocol", "DurableExecutionsError", "DurableFunction",
-    "DurableFuture", "DurableInstrumentationPlugin", "DurableInstrumentationPluginFactory", "DurableLogger",
-    "DurableOperationError", "DurableServiceClient", "Duration", "ErrorObject", "ExecutionArn", "ExecutionError",
+    "DefaultSerDes", "DurableBuilder", "DurableContext", "DurableContextProtocol", "DurableExecutionsError",
+    "DurableFunction", "DurableFuture", "DurableHandler", "DurableInstrumentationPlugin",
+    "DurableInstrumentationPluginFactory", "DurableLogger", "DurableMethod", "DurableOperationError",
+    "DurableServiceClient", "Duration", "ErrorObject", "ExecutionArn", "ExecutionError", "ExecutionFailure",
     "ExponentialBackoff", "ExponentialWait", "ExtendedTypeSerDes", "FieldMatchMode", "FileSystemPathEncoding",
     "FileSystemSerDes", "FileSystemSerDesConfig", "FileSystemSerDesMode", "FixedDelay", "FixedWait",
     "GetExecutionStateError", "InvalidStateError", "InvocationEndInfo", "InvocationError", "InvocationInfo",
     "InvocationStartInfo", "InvokeConfig", "InvokeError", "ItemBatcher", "JitterStrategy", "JsonFormatter",
     "JsonSerDes", "LambdaClient", "LinearBackoff", "LinearRetryStrategyConfig", "LinearWait", "LoggerInterface",
     "MapConfig", "NestingType", "NoRetry", "NonDeterministicExecutionError", "OperationChangeInfo",
-    "OperationEndInfo", "OperationId", "OperationInfo", "OperationStartInfo", "OperationStatus",
+    "OperationEndInfo", "OperationId", "OperationInfo", "OperationNode", "OperationStartInfo", "OperationStatus",
     "OperationSubType", "OperationType", "ParallelBranch", "ParallelConfig", "PassThroughSerDes",
     "PipelineSerDes", "PluginLoadError", "PreviewConfig", "PreviewField", "PreviewMode", "PropagationInput",
     "PropagationMetadata", "ReplayLogging", "RetryDecision", "RetryPresets", "RetryStrategyConfig",
     "RetryableSerDesError", "Saga", "SerDes", "SerDesContext", "SerDesError", "StepConfig", "StepContext",
-    "StepError", "StepInterruptedError", "StepSemantics", "StepTimeoutError", "TerminationReason",
+    "StepError", "StepInterruptedError", "StepSemantics", "StepTimeoutError", "TerminationReason", "TraceSpan",
     "UnrecoverableError", "UserFunctionEndInfo", "UserFunctionOutcome", "UserFunctionStartInfo",
     "ValidationError", "WaitForCallbackConfig", "WaitForCallbackContext", "WaitForConditionCheckContext",
     "WaitForConditionConfig", "WaitForConditionDecision", "WaitForConditionError", "WaitStrategyConfig",
     "WithRetryConfig", "build_preview", "complete_batch", "continue_batch", "create_linear_retry_strategy",
-    "create_retry_strategy", "create_wait_strategy", "custom_serdes", "durable_execution",
+    "create_retry_strategy", "create_wait_strategy", "custom_serdes", "durable", "durable_execution",
     "durable_parallel_branch", "durable_step", "durable_wait_for_callback", "durable_with_child_context",
     "json_logger", "map_summary", "parallel_summary", "retry_if", "setup_logging", "simple_logger", "with_retry",
 ]
@@ -261,7 +275,8 @@ _HOMES = {
         "StepError StepInterruptedError StepTimeoutError TerminationReason UnrecoverableError "
         "ValidationError WaitForConditionError"
     ),
-    "execution": "DurableFunction durable_execution",
+    "execution": "DurableFunction DurableMethod durable_execution",
+    "failures": "ExecutionFailure OperationNode",
     "filesystem_serdes": "FileSystemPathEncoding FileSystemSerDes FileSystemSerDesConfig FileSystemSerDesMode",
     "ids": "CallbackId ExecutionArn OperationId",
     "logger": "DurableLogger JsonFormatter json_logger setup_logging simple_logger",
@@ -282,7 +297,9 @@ _HOMES = {
         "CompressSerDes DefaultSerDes ExtendedTypeSerDes JsonSerDes PassThroughSerDes PipelineSerDes "
         "SerDes SerDesContext custom_serdes"
     ),
+    "styles": "DurableBuilder DurableHandler durable",
     "summaries": "map_summary parallel_summary",
+    "tracing": "TraceSpan",
     "waits": (
         "ExponentialWait FixedWait LinearWait WaitForConditionConfig WaitForConditionDecision "
         "WaitStrategyConfig create_wait_strategy"

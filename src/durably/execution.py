@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import update_wrapper
-from os import environ
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from ._config_checks import check_serdes
-from .checkpointing import CheckpointConfig, CheckpointMode
+from ._handlers import (
+    check_handler,
+    checked_error_handler,
+    checked_logging,
+    checkpoints_of,
+    is_coroutine_function,
+    is_method,
+    name_of,
+    plugins_of,
+    service_options,
+)
 from .engine.invocation import invoke_async, invoke_sync
 from .exceptions import ValidationError
 from .serdes import (
@@ -25,16 +34,20 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from ._logging.options import ReplayLogging, ReplayPredicate
+    from .checkpointing import CheckpointConfig, CheckpointMode
     from .context.asynchronous import AsyncDurableContext
     from .context.synchronous import DurableContext
     from .engine.run import Run
+    from .failures import ErrorHandler
     from .plugin import DurableInstrumentationPluginFactory
     from .serdes import Codec, SerDes
+    from .tracing import Tracing
     from .wire.shapes import InvocationOutput
 
-__all__ = ["DurableFunction", "durable_execution"]
+__all__ = ["DurableDecorator", "DurableFunction", "DurableMethod", "durable_execution"]
 
 P = ParamSpec("P")
+S = TypeVar("S")
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -58,20 +71,28 @@ class DurableFunction(Generic[In, Out]):
         serdes: SerDes[Any] | None = None,
         operation_serdes: SerDes[Any] | None = None,
         plugins: Sequence[DurableInstrumentationPluginFactory] | None = None,
+        error_handler: ErrorHandler | None = None,
+        tracing: Tracing | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        self.__name__ = name_of(handler)
         self.handler = handler
-        self.is_async = _is_coroutine_function(handler)
+        self.is_async = is_coroutine_function(handler)
         self.client = client
-        self.logger, self.replay_logging = _checked_logging(logger, replay_logging)
-        self.checkpoints = _checkpoints(checkpointing)
+        self.logger, self.replay_logging = checked_logging(logger, replay_logging)
+        self.checkpoints = checkpoints_of(checkpointing)
         self.durable_options: Mapping[str, Any] = dict(options or {})
         check_serdes(serdes, "serdes")
         check_serdes(operation_serdes, "operation_serdes")
         self._serdes = serdes
         self._operation_serdes = default_serdes(operation_serdes)
         self._codecs: tuple[Codec, Codec] | None = None
-        self.plugins = _plugins(plugins)
+        self.plugins = plugins_of(plugins)
+        if tracing is not None:
+            from .tracing import TracingFactory
+
+            self.plugins = (TracingFactory(tracing, self.__name__), *self.plugins)
+        self.error_handler = checked_error_handler(error_handler, self.is_async)
         update_wrapper(self, handler)
 
     # ---- running it ---------------------------------------------------------------------------------------
@@ -146,13 +167,67 @@ class DurableFunction(Generic[In, Out]):
     def __repr__(self) -> str:
         return f"<durable function {self.__name__}>"
 
+
+class DurableMethod(Generic[S, In, Out]):
+    """A decorated method: ``orders.process`` is a durable function that shares what ``orders`` holds.
+
+    Made by :func:`durable_execution` of a function whose first parameter is ``self``. Give the bound function a name in
+    its module (``process = orders.process``): that is what Lambda and the workers call.
+    """
+
+    def __init__(
+        self, method: Callable[[S, In, Any], Any], decorate: Callable[[Callable[..., Any]], DurableFunction[In, Out]]
+    ) -> None:
+        self._decorate = decorate
+        self._attribute: str | None = None
+        update_wrapper(cast(Any, self), method)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> DurableMethod[S, In, Out]: ...
+    @overload
+    def __get__(self, instance: S, owner: type) -> DurableFunction[In, Out]: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        bound = self._decorate(self.__wrapped__.__get__(instance, owner))
+        kept = getattr(instance, "__dict__", None)
+        if kept is not None and self._attribute is not None:
+            kept[self._attribute] = bound  # the same object every time
+        return bound
+
+    def __repr__(self) -> str:
+        return f"<durable method {self.__name__}>"
+
     __name__: str
+    __wrapped__: Any
+
+
+class DurableDecorator(Protocol):
+    """What ``durable_execution(...)`` with options is: for functions and for methods."""
+
+    @overload
+    def __call__(self, func: Callable[[In, AsyncDurableContext], Awaitable[Out]], /) -> DurableFunction[In, Out]: ...
+    @overload
+    def __call__(self, func: Callable[[In, DurableContext], Out], /) -> DurableFunction[In, Out]: ...
+    @overload
+    def __call__(
+        self, func: Callable[[S, In, AsyncDurableContext], Awaitable[Out]], /
+    ) -> DurableMethod[S, In, Out]: ...
+    @overload
+    def __call__(self, func: Callable[[S, In, DurableContext], Out], /) -> DurableMethod[S, In, Out]: ...
 
 
 @overload
 def durable_execution(func: Callable[[In, AsyncDurableContext], Awaitable[Out]]) -> DurableFunction[In, Out]: ...
 @overload
 def durable_execution(func: Callable[[In, DurableContext], Out]) -> DurableFunction[In, Out]: ...
+@overload
+def durable_execution(func: Callable[[S, In, AsyncDurableContext], Awaitable[Out]]) -> DurableMethod[S, In, Out]: ...
+@overload
+def durable_execution(func: Callable[[S, In, DurableContext], Out]) -> DurableMethod[S, In, Out]: ...
 @overload
 def durable_execution(
     func: None = None,
@@ -168,9 +243,11 @@ def durable_execution(
     retention_days: int | None = None,
     timeout: Any = None,
     plugins: Sequence[DurableInstrumentationPluginFactory] | None = None,
-) -> Callable[[Callable[[In, Any], Any]], DurableFunction[In, Any]]: ...
+    error_handler: ErrorHandler | None = None,
+    tracing: Tracing | None = None,
+) -> DurableDecorator: ...
 def durable_execution(
-    func: Callable[[Any, Any], Any] | None = None,
+    func: Callable[..., Any] | None = None,
     *,
     client: Any = None,
     boto3_client: Any = None,
@@ -183,8 +260,12 @@ def durable_execution(
     retention_days: int | None = None,
     timeout: Any = None,
     plugins: Sequence[DurableInstrumentationPluginFactory] | None = None,
+    error_handler: ErrorHandler | None = None,
+    tracing: Tracing | None = None,
 ) -> Any:
     """Make ``func(input, context)`` a durable function. A coroutine function gets an AsyncDurableContext.
+
+    A method ``func(self, input, context)`` becomes one for each instance: see :class:`DurableMethod`.
 
     The input is read as the first parameter's annotation says, the result written as the return annotation says;
     both are plain JSON to the outside.
@@ -207,6 +288,10 @@ def durable_execution(
             configuration says them.
         plugins: factories of plugins, see :mod:`durably.plugin`; those that the environment variable
             ``DURABLE_EXECUTION_PLUGINS`` names are added.
+        error_handler: told what the execution is about to fail with, and how far its operations are; may put another
+            exception in its place. See :mod:`durably.failures`.
+        tracing: a function of a :class:`TraceSpan` that gives a context manager to put around each invocation and each
+            run of an operation's function. See :mod:`durably.tracing`.
 
     Raises:
         ValidationError: ``func`` is not a function of two parameters, both clients are given, or ``logger`` or
@@ -215,10 +300,15 @@ def durable_execution(
     """
     if client is not None and boto3_client is not None:
         raise ValidationError("client= and boto3_client= both say how to reach the service: pass one of them")
-    options = _options(execution_timeout, retention_days, timeout)
+    options = service_options(execution_timeout, retention_days, timeout)
 
-    def decorate(handler: Callable[[Any, Any], Any]) -> DurableFunction[Any, Any]:
-        _check_handler(handler)
+    def decorate(handler: Callable[..., Any]) -> DurableFunction[Any, Any] | DurableMethod[Any, Any, Any]:
+        if is_method(handler):
+            return DurableMethod(handler, make)
+        check_handler(handler)
+        return make(handler)
+
+    def make(handler: Callable[..., Any]) -> DurableFunction[Any, Any]:
         chosen = client
         if boto3_client is not None:
             from .client import Boto3Client
@@ -233,79 +323,12 @@ def durable_execution(
             serdes=serdes,
             operation_serdes=operation_serdes,
             plugins=plugins,
+            error_handler=error_handler,
+            tracing=tracing,
             options=options,
         )
 
     return decorate if func is None else decorate(func)
-
-
-def _plugins(given: Any) -> Sequence[DurableInstrumentationPluginFactory]:
-    """Without importing anything where there are none."""
-    if given is None and not environ.get("DURABLE_EXECUTION_PLUGINS"):
-        return ()
-    from .plugin_discovery import load_configured_plugins
-
-    return tuple(load_configured_plugins(given))
-
-
-def _checked_logging(
-    logger: Any, replay: ReplayLogging | ReplayPredicate | None
-) -> tuple[Any, ReplayLogging | ReplayPredicate | None]:
-    if logger is None and replay is None:
-        return None, None
-    from ._logging.options import check_logger, check_replay
-
-    return None if logger is None else check_logger(logger), None if replay is None else check_replay(replay)
-
-
-def _checkpoints(given: CheckpointMode | CheckpointConfig | None) -> CheckpointConfig:
-    if given is None:
-        return CheckpointConfig()
-    if isinstance(given, CheckpointConfig):
-        return given
-    return CheckpointConfig(given)  # which refuses anything but a mode
-
-
-def _options(execution_timeout: Any, retention_days: int | None, timeout: Any) -> dict[str, Any]:
-    from .config import as_seconds
-
-    options: dict[str, Any] = {}
-    if execution_timeout is not None:
-        options["execution_timeout_seconds"] = as_seconds(execution_timeout, "execution_timeout")
-    if timeout is not None:
-        options["timeout_seconds"] = as_seconds(timeout, "timeout")
-    if retention_days is not None:
-        if not isinstance(retention_days, int) or not 1 <= retention_days <= 90:
-            raise ValidationError(f"retention_days is 1 to 90, not {retention_days!r}")
-        options["retention_days"] = retention_days
-    return options
-
-
-def _check_handler(handler: Any) -> None:
-    if not callable(handler):
-        raise ValidationError(
-            f"@durable_execution decorates a function of (input, context), not {type(handler).__name__} {handler!r}"
-        )
-    code = getattr(handler, "__code__", None)
-    if code is None:
-        return
-    bound = 1 if getattr(handler, "__self__", None) is not None else 0
-    count = code.co_argcount - bound
-    defaults = len(getattr(handler, "__defaults__", None) or ())
-    takes_more = code.co_flags & 0x04
-    if count - defaults > 2 or (count < 2 and not takes_more):
-        raise ValidationError(
-            f"{handler.__name__}() takes {count} parameters; a durable function takes two: its input and its context"
-        )
-
-
-def _is_coroutine_function(handler: Any) -> bool:
-    """As inspect.iscoroutinefunction, for functions, methods and callable objects, without importing inspect."""
-    handler = getattr(handler, "__func__", handler)
-    code = getattr(handler, "__code__", None)
-    if code is None:
-        code = getattr(type(handler).__dict__.get("__call__"), "__code__", None)
-    return code is not None and bool(code.co_flags & 0x80)
 
 
 _default_client: Any = None

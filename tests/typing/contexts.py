@@ -18,13 +18,17 @@ from durably import (
     Callback,
     CallbackId,
     ChildConfig,
+    DurableBuilder,
     DurableContext,
     DurableFunction,
+    DurableHandler,
     Duration,
+    ExecutionFailure,
     InvokeConfig,
     JsonSerDes,
     StepContext,
     WaitForCallbackContext,
+    durable,
     durable_execution,
     durable_step,
     durable_wait_for_callback,
@@ -268,3 +272,72 @@ def use_shop(shop: Shop, ctx: DurableContext, order: Order) -> None:
 
 async def use_shop_async(shop: Shop, ctx: AsyncDurableContext, order: Order) -> None:
     assert_type(await ctx.step(shop.refund(order.id)), int)
+
+
+# ---- styles ----------------------------------------------------------------------------------------------------
+
+
+def bare(order: Order, ctx: DurableContext) -> Receipt:
+    return Receipt(order.id)
+
+
+async def bare_async(order: Order, ctx: AsyncDurableContext) -> Receipt:
+    return Receipt(order.id)
+
+
+def reported(error: Exception, failure: ExecutionFailure) -> Exception | None:
+    assert_type([node.name for node in failure.walk()], list[str | None])
+    return None
+
+
+async def reported_async(error: Exception, failure: ExecutionFailure) -> None: ...
+
+
+assert_type(durable(bare), DurableFunction[Order, Receipt])
+assert_type(durable(bare_async, timeout=timedelta(minutes=1)), DurableFunction[Order, Receipt])
+assert_type(durable(bare, error_handler=reported), DurableFunction[Order, Receipt])
+assert_type(durable(bare_async, error_handler=reported_async), DurableFunction[Order, Receipt])
+assert_type(durable_execution(retention_days=3)(bare), DurableFunction[Order, Receipt])
+assert_type(durable_execution(retention_days=3)(bare_async), DurableFunction[Order, Receipt])
+builder = DurableBuilder(retention_days=3).timeout(Duration(5)).error_handler(reported)
+assert_type(builder, DurableBuilder)
+assert_type(builder.build(bare), DurableFunction[Order, Receipt])
+assert_type(builder(bare_async), DurableFunction[Order, Receipt])
+durable(bare, retention="long")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+durable(5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+DurableBuilder(retention_days="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+durable(bare, error_handler=bare)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+class Orders(DurableHandler, retention_days=3):
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    def handle(self, order: Order, ctx: DurableContext) -> Receipt:
+        return Receipt(order.id)
+
+
+class AsyncOrders(DurableHandler):
+    async def handle(self, order: Order, ctx: AsyncDurableContext) -> Receipt:
+        return Receipt(order.id)
+
+    async def on_error(self, error: Exception, failure: ExecutionFailure) -> Exception | None:
+        return None
+
+
+assert_type(Orders(5).function, DurableFunction[Any, Any])
+assert_type(Orders(5).is_async, bool)
+
+
+class Warehouse:
+    @durable_execution
+    def pick(self, order: Order, ctx: DurableContext) -> Receipt:
+        return Receipt(order.id)
+
+    @durable_execution(retention_days=3)
+    async def pack(self, order: Order, ctx: AsyncDurableContext) -> Receipt:
+        return Receipt(order.id)
+
+
+assert_type(Warehouse().pick, DurableFunction[Order, Receipt])
+assert_type(Warehouse().pack, DurableFunction[Order, Receipt])

@@ -81,7 +81,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
             text = _summary(config, value)
             check_size(f"the summary of {op.describe()}", text, "Let summary_generator return less.")
     except ExecutionError as error:  # says itself that the execution is to fail
-        run.end(Verdict(error=error_object(error)))
+        run.end(Verdict(error=error_object(error), cause=error))
         raise
     except InvocationError as error:  # says itself that the invocation is to be tried again
         run.end(Verdict(raises=error))

@@ -75,17 +75,22 @@ def invoke_sync(function: WatchedFunction, event: Any, lambda_context: Any, clie
 def run_sync(function: Function, run: SyncRun) -> InvocationOutput:
     """The handler's outcome; not to be looked at once there is a verdict."""
     output: InvocationOutput = {"Status": "PENDING"}
+    failure: Exception | None = None
     try:
         context, scope = _enter(function, run)
         token = CURRENT.set(scope)
         try:
             output = _output(function, function.handler(read_input(function, run), context))
         except Exception as error:
-            output = _failure(run, error)
+            failure, output = error, _failure(run, error)
         finally:
             CURRENT.reset(token)
             run.returned = True
         run.flush_rest()
+        if failure is not None and run.verdict is None and (asked := _error_handler(function)) is not None:
+            from .error_hook import ask
+
+            output = _failure(run, ask(asked, run, failure))
         if run.verdict is None and (instead := oversized(run, output)) is not None:
             update, output = instead
             run.outbox.add(update)
@@ -93,6 +98,12 @@ def run_sync(function: Function, run: SyncRun) -> InvocationOutput:
     except SuspendExecution:
         if run.verdict is None:
             raise  # of another invocation, whose context was kept
+    finally:
+        del failure  # and with it the cycle of its traceback
+    if (cause := _cause(run)) is not None and (asked := _error_handler(function)) is not None:
+        from .error_hook import ask
+
+        run.verdict = _verdict_of(ask(asked, run, cause))
     return output
 
 
@@ -119,6 +130,7 @@ async def invoke_async(function: WatchedFunction, event: Any, lambda_context: An
 
 async def run_async(function: Function, run: AsyncRun) -> InvocationOutput:
     output: InvocationOutput = {"Status": "PENDING"}
+    failure: Exception | None = None
     try:
         context, scope = _enter(function, run)
 
@@ -129,8 +141,12 @@ async def run_async(function: Function, run: AsyncRun) -> InvocationOutput:
         try:
             output = _output(function, await run.run_handler(call))
         except Exception as error:
-            output = _failure(run, error)
+            failure, output = error, _failure(run, error)
         await run.flush_rest()
+        if failure is not None and run.verdict is None and (asked := _error_handler(function)) is not None:
+            from .error_hook import ask_async
+
+            output = _failure(run, await ask_async(asked, run, failure))
         if run.verdict is None and (instead := oversized(run, output)) is not None:
             update, output = instead
             run.outbox.add(update)
@@ -138,6 +154,12 @@ async def run_async(function: Function, run: AsyncRun) -> InvocationOutput:
     except SuspendExecution:
         if run.verdict is None:
             raise
+    finally:
+        del failure
+    if (cause := _cause(run)) is not None and (asked := _error_handler(function)) is not None:
+        from .error_hook import ask_async
+
+        run.verdict = _verdict_of(await ask_async(asked, run, cause))
     return output
 
 
@@ -212,6 +234,21 @@ def _failure(run: Run, error: Exception) -> InvocationOutput:
     if isinstance(error, InvocationError) and error.is_retryable():
         run.end(Verdict(raises=error))
     return failed(error_object(error))
+
+
+def _error_handler(function: Function) -> Any:
+    return getattr(function, "error_handler", None)
+
+
+def _cause(run: Run) -> Exception | None:
+    """The program's own exception by which an operation has decided that the execution fails."""
+    return None if run.verdict is None else run.verdict.cause
+
+
+def _verdict_of(error: Exception) -> Verdict:
+    if isinstance(error, InvocationError) and error.is_retryable():
+        return Verdict(raises=error)
+    return Verdict(error=error_object(error))
 
 
 def read_input(function: Function, run: Run) -> Any:

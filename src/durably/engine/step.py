@@ -92,7 +92,7 @@ def step(
             text, value = codec.round_trip(value)
             check_size(f"the result of {op.describe()}", text)
         except ExecutionError as error:  # says itself that the execution is to fail
-            run.end(Verdict(error=error_object(error)))
+            run.end(Verdict(error=error_object(error), cause=error))
             raise
         except InvocationError as error:  # says itself that the invocation is to be tried again
             run.end(Verdict(raises=error))

@@ -76,7 +76,7 @@ def wait_for_condition(
             if decision.should_continue:
                 _check_timeout(op, config, waited_ms + run.environment.now_ms() - began_ms, decision.delay_seconds)
         except ExecutionError as error:  # says itself that the execution is to fail
-            run.end(Verdict(error=error_object(error)))
+            run.end(Verdict(error=error_object(error), cause=error))
             raise
         except InvocationError as error:  # says itself that the invocation is to be tried again
             run.end(Verdict(raises=error))
