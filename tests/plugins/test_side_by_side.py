@@ -184,6 +184,31 @@ def test_gathered_steps_and_started_ones() -> None:
     assert [seen.story_of(f"w{n}")[-1] for n in range(4)] == [f"end w{n} SUCCEEDED" for n in range(4)]
 
 
+def test_a_step_that_the_program_cancels_ends_with_the_invocation() -> None:
+    async def slow(step: Any) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def handler(event: Any, ctx: AsyncDurableContext) -> str:
+        started = asyncio.ensure_future(ctx.step(slow, name="slow"))
+        await asyncio.sleep(0)
+        await ctx.step(lambda step: asyncio.sleep(0), name="other")
+        started.cancel()
+        await asyncio.wait([started])
+        return "cancelled"
+
+    seen = RecorderFactory()
+    world = with_plugins(World(handler), [seen])
+    world.run()
+    assert world.value == "cancelled"
+    assert seen.story_of("slow") == [
+        "start slow",
+        "function-start slow 1",
+        "function-end slow 1 INCOMPLETE",
+        "end slow FAILED",
+    ]
+    assert seen.story[-1] == "invocation-end SUCCEEDED"
+
+
 def test_started_operations_of_sync_code_and_a_race() -> None:
     def handler(event: Any, ctx: DurableContext) -> Any:
         pause = ctx.start(ctx.wait, Duration.from_days(3), name="pause")
