@@ -32,6 +32,11 @@ SIDES = {
         ("aws-durable-execution-sdk-python>=3,<4", "boto3"),
         ("aws-durable-execution-sdk-python", "boto3"),
     ),
+    "official-testing": Side(
+        "official testing SDK",
+        ("aws-durable-execution-sdk-python-testing>=1.4,<2",),
+        ("aws-durable-execution-sdk-python-testing", "aws-durable-execution-sdk-python"),
+    ),
     "async": Side(
         "async-durable-execution", ("async-durable-execution>=2,<3",), ("async-durable-execution", "botocore")
     ),

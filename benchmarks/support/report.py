@@ -13,6 +13,7 @@ Results = Mapping[str, Sequence[Measurement]]
 COLUMNS = {
     "official": "official SDK (sync)",
     "async": "async-durable-execution",
+    "official-testing": "official testing SDK",
     "dbos": "DBOS",
     "dbos-wal": "DBOS, WAL",
 }

@@ -174,6 +174,7 @@ class World:
         """
         self._refuse_nested()
         with self._driving:
+            self.handles.tell()
             self._horizon_ms = horizon_ms
             self._inline = inline and not self.scheduler.real
             self._settled = False
@@ -384,12 +385,22 @@ class World:
         self._release_loops()
 
 
+class _Store(MemoryStore):
+    """Keeps ended executions however much time passes: the test may still want to look at them."""
+
+    def next_purge_ms(self) -> int | None:
+        return None
+
+    def purgeable(self, now_ms: int, limit: int) -> Sequence[int]:
+        return ()
+
+
 class _Service(Service):
     """The service, for programs that call functions by names which only AWS knows: with aliases and versions."""
 
     def __init__(self, world: World, config: ServiceConfig) -> None:
         self._world = world
-        super().__init__(MemoryStore(), _Worker(world), clock=world.clock, ids=SequentialIds(), config=config)
+        super().__init__(_Store(), _Worker(world), clock=world.clock, ids=SequentialIds(), config=config)
 
     def _resolve_chained(self, function_name: str) -> Target | ApiError | None:
         world = self._world
@@ -411,10 +422,9 @@ class _Worker:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._specs = {name: spec for name, (_, spec) in world.functions.served.items()}
 
     def functions(self) -> Mapping[str, FunctionSpec]:
-        return self._specs
+        return self._world.functions.specs
 
     def submit(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
         world = self._world

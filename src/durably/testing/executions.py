@@ -92,6 +92,16 @@ class LocalExecution(Generic[Out]):
         self._world.call("StopDurableExecution", DurableExecutionArn=self.arn, **members)
         return self.snapshot()
 
+    def pause(self) -> None:
+        """Pause it from outside. What is under way in it records nothing more."""
+        self._world.call("PauseDurableExecution", DurableExecutionArn=self.arn)
+        self.settle()
+
+    def resume(self) -> None:
+        """Let a paused execution go on."""
+        self._world.call("ResumeDurableExecution", DurableExecutionArn=self.arn)
+        self.settle()
+
     # ---- callbacks -----------------------------------------------------------------------------------------
 
     def callback(self, name: str | None = None, index: int = 0) -> CallbackHandle:
@@ -201,6 +211,12 @@ class AsyncLocalExecution(Generic[Out]):
 
     async def result(self) -> RunResult[Out]:
         return await in_thread(self._execution.result)
+
+    async def pause(self) -> None:
+        await in_thread(self._execution.pause)
+
+    async def resume(self) -> None:
+        await in_thread(self._execution.resume)
 
     async def stop(self, error: BaseException | ErrorObject | str | None = None) -> RunResult[Out]:
         return await in_thread(lambda: self._execution.stop(error))

@@ -32,16 +32,18 @@ class Functions:
     def __init__(self, main: Any, others: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
         self.main = _name_of(main)
         self.served: dict[str, tuple[Any, FunctionSpec]] = {}
+        self.specs: dict[str, FunctionSpec] = {}
         self._known: dict[str, str] = {}
-        self._add(self.main, main, overrides)
+        self.add(self.main, main, **overrides)
         for name, target in others.items():
             if name == self.main:
                 if target is not main:
                     raise ValidationError(f"functions has another {name!r}, which is the name of the handler itself")
                 continue
-            self._add(name, target, {})
+            self.add(name, target)
 
-    def _add(self, name: str, target: Any, overrides: Mapping[str, Any]) -> None:
+    def add(self, name: str, target: Any, **overrides: Any) -> None:
+        """Serve ``target`` under that name, from now on. ``overrides``: of what the service is to know of it."""
         try:
             split_name(name)
         except ApiError:
@@ -49,7 +51,8 @@ class Functions:
         inner = name if EXECUTION_NAME_PATTERN.fullmatch(name) else _BAD.sub("-", name)[-64:]
         handler = _handler(name, target)
         spec = spec_for(inner, handler, durable=is_durable_function(handler))
-        self.served[inner] = (handler, replace(spec, **overrides))
+        self.specs[inner] = replace(spec, **overrides)
+        self.served[inner] = (handler, self.specs[inner])
         self._known[name] = inner
 
     @property

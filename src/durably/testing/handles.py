@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from durably.wire.shapes import ErrorObject
 
@@ -11,11 +11,12 @@ from ._threads import in_thread
 from .callbacks import OpenCallback, not_ready
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from ._world import World
 
 __all__ = ["AsyncRunnerCallback", "Handles", "RunnerCallback"]
+
+_NEXT_RUN: Final = 0.25
+"""Real seconds within which another run may begin that opens the callback."""
 
 
 class Handles:
@@ -102,9 +103,9 @@ class RunnerCallback:
     def _ready(self) -> OpenCallback:
         with self._handles.news:
             while (found := self._found()) is None:
-                if self._handles.drives > self._drives and not self._world.scheduler.driven:
+                resting = self._handles.drives > self._drives and not self._world.scheduler.driven
+                if not self._handles.news.wait(_NEXT_RUN if resting else None):
                     raise not_ready(self._name, "the run has ended")
-                self._handles.news.wait()
         return found
 
     def __repr__(self) -> str:

@@ -210,6 +210,10 @@ class LocalRunner(Generic[In, Out]):
         }
         return LocalRunner(self.handler, **settings)
 
+    def register_function(self, name: str, target: Any) -> None:
+        """Let the function invoke ``target`` by that name, as one of ``functions``."""
+        self._functions.add(name, target)
+
     # ---- callbacks -----------------------------------------------------------------------------------------
 
     def answer_callback(self, name: str | None, value: Any = None, *, after: Span = 0) -> None:
