@@ -137,6 +137,10 @@ def test_subclasses_of_scalars_are_written_as_what_they_are(value: Any) -> None:
         text, back = codec.round_trip(value)
         assert (back, type(back)) == (value, base)
         assert codec.decode(text) == value
+    own = codec_for(type(value))
+    assert type(own.round_trip(value)[1]) is type(value), "an annotation that names the class restores it"
+    with pytest.raises(SerDesError):
+        own.decode("[]")
     holder = codec_for(dict[str, base])
     assert holder.round_trip({"a": value})[1] == {"a": value}
     assert codec_for(Line).round_trip(Line(Id("x")))[1] == Line("x")

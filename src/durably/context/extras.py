@@ -14,7 +14,7 @@ from durably.wire.ids import execution_operation_id
 from .base import ContextBase, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from types import TracebackType
     from uuid import UUID
 
@@ -32,6 +32,18 @@ class ExtraOperations(ContextBase):
     def execution_start_time(self) -> datetime:
         """When the execution was started, in UTC."""
         return timestamp_from_execution(self._start_ms())
+
+    def remaining_time(self) -> timedelta | None:
+        """What is left of this invocation before its function's timeout; None where nobody says. Differs on replay.
+
+        Nothing has to be done about it: an invocation whose time is up ends by itself, and another one goes on.
+        """
+        from datetime import timedelta
+
+        from durably.engine.invocation import remaining_ms
+
+        left = remaining_ms(self.run.lambda_context)
+        return None if left is None else timedelta(milliseconds=left)
 
     def now(self) -> datetime:
         """The time of the program, in UTC: when the latest operation that this code has seen the end of ended.

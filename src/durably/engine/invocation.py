@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .plugins import Hooks
     from .sync_run import SyncRun
 
-__all__ = ["Function", "invoke_async", "invoke_sync", "run_async", "run_sync"]
+__all__ = ["Function", "invoke_async", "invoke_sync", "remaining_ms", "run_async", "run_sync"]
 
 _LONGEST_MS = 400 * 86_400_000
 
@@ -205,16 +205,16 @@ def _enter(function: Function, run: Run) -> tuple[Any, Scope]:
     run.logger = function.logger
     run.function = function
     run.checkpoints = function.checkpoints
-    remaining_ms = _remaining_ms(run.lambda_context)
-    if remaining_ms is not None:
-        run.limit(remaining_ms)
+    left = remaining_ms(run.lambda_context)
+    if left is not None:
+        run.limit(left)
     context = function.make_context(run)
     scope = Scope(run, context, None, "the handler", replaying=len(run.ops) > 1)
     context.scope = scope
     return context, scope
 
 
-def _remaining_ms(lambda_context: Any) -> int | None:
+def remaining_ms(lambda_context: Any) -> int | None:
     """What is left of the invocation; None where that is not known, or told by a stand-in that knows nothing."""
     ask = getattr(lambda_context, "get_remaining_time_in_millis", None)
     left = ask() if callable(ask) else None

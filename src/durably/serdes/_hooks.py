@@ -29,6 +29,11 @@ def from_json_hook(cls: Any, value: Any) -> Any:
     """Decoder hook: an instance of a class that msgspec does not know, from its JSON form."""
     if is_pydantic_model(cls):
         return value if type(value) is cls else cls.model_validate_json(msgspec.json.encode(value))
+    base = next((base for base in (str, int, float) if isinstance(cls, type) and issubclass(cls, base)), None)
+    if base is not None:
+        if type(value) is not base and not (base is float and type(value) is int):
+            raise TypeError(f"Expected `{cls.__qualname__}`, got `{type(value).__name__}`")
+        return cls(value)
     from durably.concurrency.conversion import from_builtins, is_ours
 
     if is_ours(cls):
