@@ -20,6 +20,9 @@ class ServiceConfig:
         max_async_payload: the same for Event and for a chained invoke.
         max_error_bytes: all members of one error together.
         max_updates, max_checkpoint_bytes: of one checkpoint call (a single update may be larger than the latter).
+        max_operations: how many operations one execution may have; None for any number.
+        max_name_length: of an operation, in characters.
+        max_delay_seconds: of a wait, and before another attempt.
         page_operations, page_bytes: of the first page of an invocation event and of a checkpoint response.
         retry_initial_ms, retry_cap_ms: an invocation that raised, crashed, timed out or never started is tried again
             after ``initial``, twice that, and so on up to the cap.
@@ -39,6 +42,9 @@ class ServiceConfig:
     max_error_bytes: int = limits.MAX_ERROR_BYTES
     max_updates: int = limits.MAX_UPDATES_PER_CHECKPOINT
     max_checkpoint_bytes: int = limits.MAX_CHECKPOINT_BYTES
+    max_operations: int | None = None
+    max_name_length: int = limits.MAX_NAME_LENGTH
+    max_delay_seconds: int = limits.MAX_WAIT_SECONDS
     page_operations: int = limits.MAX_STATE_PAGE
     page_bytes: int = 5 * 1024 * 1024
     retry_initial_ms: int = 250

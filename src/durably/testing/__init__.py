@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .handles import RunnerCallback as RunnerCallback
     from .history import History as History
     from .history import HistoryError as HistoryError
+    from .limits import Limits as Limits
     from .operations import Attempt as Attempt
     from .operations import CallbackOperation as CallbackOperation
     from .operations import ContextOperation as ContextOperation
@@ -88,6 +89,7 @@ _HOMES: Final = {
     "history": "History HistoryError",
     "faults": "Faults",
     "handles": "AsyncRunnerCallback RunnerCallback",
+    "limits": "Limits",
     "operations": (
         "Attempt CallbackOperation ContextOperation InvokeOperation Operations RecordedOperation StepOperation "
         "WaitOperation"

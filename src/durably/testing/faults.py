@@ -71,10 +71,11 @@ class Faults:
             raise ApiError(CONNECTION_ERROR, "no answer from the service: it was lost")
 
     def _delay(self, call: ServiceCall) -> float:
-        latency: Any = self._latency
+        latency = self._latency
         if latency is None:
             return 0.0
-        return as_ms(latency(call) if callable(latency) else latency, "latency") / 1000
+        span: Any = latency(call) if callable(latency) else latency
+        return as_ms(span, "latency") / 1000
 
     def _hits(self, kind: str, which: list[Which], call: ServiceCall) -> bool:
         hit = any(self._is_meant(kind, one, call) for one in which)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from durably.exceptions import ValidationError
 from durably.execution import DurableFunction, durable_execution
-from durably.service.config import ServiceConfig as Limits
 from durably.workers._discover import is_durable_function
 
 from . import _session
@@ -24,6 +23,7 @@ from .executions import AsyncLocalExecution, LocalExecution
 from .faults import Faults
 from .functions import Functions
 from .handles import AsyncRunnerCallback, RunnerCallback
+from .limits import Limits
 from .printing import report
 from .result import RunResult
 from .stand_ins import Mock

@@ -36,6 +36,10 @@ class Stage:
         return self.ops.get(op_id) or self.ex.ops.get(op_id)
 
     def create(self, update: Update, op_id: str, kind: str) -> Op:
+        config = self.env.config
+        most = config.max_operations
+        if most is not None and len(self.ex.ops) + sum(one not in self.ex.ops for one in self.ops) >= most:
+            invalid(f"the execution has {most:,} operations, the most one may have; continue in a new execution")
         view: dict[str, Any] = {"Id": op_id}
         parent = update.get("ParentId")
         if parent is not None:
@@ -44,6 +48,8 @@ class Stage:
         if name is not None:
             if limits.NAME_PATTERN.fullmatch(text(name, "Name")) is None:
                 invalid(f"Name {clipped(name)} of operation {op_id} must be 1 to 256 printable ASCII characters")
+            if len(name) > config.max_name_length:
+                invalid(f"Name {clipped(name)} of operation {op_id} is longer than {config.max_name_length} characters")
             view["Name"] = name
         view["Type"] = kind
         subtype = update.get("SubType")

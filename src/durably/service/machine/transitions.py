@@ -103,9 +103,8 @@ def _step(stage: Stage, update: Update, op_id: str, action: str, op: Op | None) 
             invalid(f"step {op_id}: RETRY carries a Payload or an Error, not both")
         if not isinstance(options, Mapping) or options.get("NextAttemptDelaySeconds") is None:
             invalid(f"step {op_id}: RETRY needs StepOptions.NextAttemptDelaySeconds")
-        delay = integer(
-            options["NextAttemptDelaySeconds"], "StepOptions.NextAttemptDelaySeconds", 1, limits.MAX_WAIT_SECONDS
-        )
+        most = stage.env.config.max_delay_seconds
+        delay = integer(options["NextAttemptDelaySeconds"], "StepOptions.NextAttemptDelaySeconds", 1, most)
     op = stage.create(update, op_id, "STEP") if op is None else stage.edit(op)
     view = op.view
     old: dict[str, Any] = view.get("StepDetails") or {}
@@ -165,7 +164,8 @@ def _wait(stage: Stage, update: Update, op_id: str, action: str, op: Op | None) 
     if action == "START":
         only_new("wait", op_id, op)
         options = options_of(update, "WaitOptions", op_id)
-        seconds = integer(options.get("WaitSeconds"), "WaitOptions.WaitSeconds", 1, limits.MAX_WAIT_SECONDS)
+        most = stage.env.config.max_delay_seconds
+        seconds = integer(options.get("WaitSeconds"), "WaitOptions.WaitSeconds", 1, most)
         op = stage.create(update, op_id, "WAIT")
         due = stage.now + seconds * 1000
         op.view["WaitDetails"] = {"ScheduledEndTimestamp": due}
