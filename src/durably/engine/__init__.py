@@ -19,5 +19,6 @@ R5  What must be durable before the program goes on is acknowledged before the p
 R6  Once an invocation has ended, for whatever reason, nothing of it records anything more.
 R7  A suspension reaches the service as PENDING whatever user code does with exceptions.
 R8  The first run returns what replay will return: a value is taken through its serialized form.
-R9  On replay, completions reach concurrent tasks in the order in which they were recorded.
+R9  On replay, completions reach concurrent tasks in the order in which they were recorded, and the program's timers
+    strike among them in that order.
 """

@@ -30,6 +30,7 @@ from .scope import CURRENT
 from .suspension import SuspendExecution, Verdict
 from .tasks import ParkFuture, factory_replaced, waits_inside
 from .time_limit import TimeLimit
+from .timers import Timers
 
 if TYPE_CHECKING:
     from durably.wire.shapes import Operation
@@ -59,6 +60,7 @@ class AsyncRun(AsyncWriter):
         self._suspect: asyncio.Task[Any] | None = None
         self._steps = 0
         self._limit = TimeLimit(self)
+        self.timers = Timers(self)
         self._checking = False
         self.spawn_batch: Any = None
 
@@ -72,6 +74,8 @@ class AsyncRun(AsyncWriter):
             await self._limit.never()
         try:
             request = protocol.send(None)
+            if self._delivery.conditions:
+                self._delivery.pump_soon()  # the program has come further
             answer: Any
             while True:
                 try:
@@ -216,7 +220,7 @@ class AsyncRun(AsyncWriter):
     def _moves(self, task: asyncio.Task[Any]) -> bool:
         """Whether ``task`` may still move by itself. If so, look again when it has."""
         found = waits_inside(task, self._tasks)
-        if found is True:
+        if found is True or (self.timers.foretold and found and self.timers.governs(found)):
             return False
         if found is None or found is False:
             self._check_soon()
@@ -240,7 +244,7 @@ class AsyncRun(AsyncWriter):
     # ---- order of completions (law R9) ------------------------------------------------------------------------
 
     def must_queue(self, op_id: str) -> bool:
-        if self._tasks or self.spawning:
+        if self._tasks or self.spawning or self.timers.due:
             self._delivery.rank(self.ops.values())
             return self._delivery.must_queue(op_id)
         self._delivery.delivered.add(op_id)
@@ -249,7 +253,7 @@ class AsyncRun(AsyncWriter):
     def may_defer(self, op_id: str, branch: Branch | None) -> bool:
         # With tasks, the order in which completions are seen must be that of the record, so they are seen through it.
         strand = None if branch is None else branch.strand
-        if self._tasks and (strand is None or strand.concurrent):
+        if self.timers.due or (self._tasks and (strand is None or strand.concurrent)):
             return False
         self._delivery.delivered.add(op_id)
         return True
@@ -263,14 +267,37 @@ class AsyncRun(AsyncWriter):
     async def _await_cancellation(self, turn: Turn) -> None:
         future = ParkFuture(loop=self.loop)
         limit = turn.cancelled_after_ms or 0
-        timer = self.loop.call_later(2 * limit / 1000 + 1, not_cancelled, self, turn.op_id, future)
+        timer = self.loop.call_later(
+            2 * limit / 1000 + 1, not_cancelled, self, turn.op_id, future, context=self._outside
+        )
         self._steps += 1  # the code that cancels may be a timer of the program's own: the invocation stays
         try:
             await future
         finally:
             timer.cancel()
+            self._delivery.delivered.add(turn.op_id)
             self._steps -= 1
             self._check_soon()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether operations or tasks are under way, so that the moment in which a timer strikes decides something."""
+        return bool(
+            self._tasks
+            or self._flushes
+            or self._steps
+            or self._parks
+            or self._delivery.has_turns
+            or self._delivery.busy
+        )
+
+    def turn_of_timer(self, op_id: str, ripe: Callable[[], bool]) -> ParkFuture | None:
+        """When the recorded strike of a timer is next; None if it is not of an earlier invocation."""
+        self._delivery.rank(self.ops.values())
+        return self._delivery.turn(op_id, ripe) if self._delivery.must_queue(op_id) else None
+
+    def release_timer(self, op_id: str) -> None:
+        self._delivery.release_until(op_id)
 
     # ---- the handler -------------------------------------------------------------------------------------------------
 

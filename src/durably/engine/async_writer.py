@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
 
     from .branch import Branch
+    from .timers import Timers
     from .transport import AsyncTransport
 
 __all__ = ["AsyncWriter"]
@@ -57,6 +58,7 @@ class AsyncWriter(Run):
         self._alarm = Alarm(self.loop, self._outside, self.environment.now_ms, self._still_due, self._refresh)
         self._delivery = Delivery(self.loop, self._soon, self._handed_out)
         self.beginnings = Beginnings(self)
+        self.timers: Timers
 
     def _check_soon(self) -> None:
         """Look, soon, whether anything can still move."""
@@ -179,7 +181,7 @@ class AsyncWriter(Run):
         for op_id, (_, future) in flushed.items():
             self._delivery.delivered.add(op_id)
             woken.append(future)
-        if self._tasks:
+        if self._tasks or self.timers.due:
             self._delivery.arrive(woken)
         else:
             for future in woken:
@@ -197,6 +199,10 @@ class AsyncWriter(Run):
             self.refuse_if_ended()
         if self.outbox.acknowledged >= flush.seq:
             return None
+        return self.when_recorded(flush)
+
+    def when_recorded(self, flush: Flush) -> ParkFuture:
+        """What is done when ``flush`` is, and all that was recorded before has been seen."""
         future = ParkFuture(loop=self.loop)
         future.strand = flush.strand
         self._flushes.append((flush.seq, flush, future))

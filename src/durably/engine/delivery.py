@@ -53,6 +53,8 @@ class Delivery:
         self._by_rank: list[str] = []
         self._cursor = 0
         self._turns: list[tuple[int, str, ParkFuture]] = []
+        self.conditions: dict[str, Callable[[], bool]] = {}
+        """Of turns that do not come before the program has come as far."""
         self._arrivals: deque[ParkFuture] = deque()
         self._pumping = False
         self.stopped = False
@@ -94,28 +96,37 @@ class Delivery:
         self.delivered.add(op_id)
         return False
 
-    def turn(self, op_id: str) -> ParkFuture:
-        """What to await until the recorded completion of ``op_id`` is next."""
+    def turn(self, op_id: str, ripe: Callable[[], bool] | None = None) -> ParkFuture:
+        """What to await until the recorded completion of ``op_id`` is next, and ``ripe()``."""
         assert self._ranks is not None
         future = ParkFuture(loop=self._loop)
+        if ripe is not None:
+            self.conditions[op_id] = ripe
         heappush(self._turns, (self._ranks[op_id], op_id, future))
-        self._pump_soon()
+        self.pump_soon()
         return future
 
     def arrive(self, futures: Iterable[ParkFuture]) -> None:
         """New completions, in the order of the answer that brought them."""
         self._arrivals.extend(futures)
-        self._pump_soon()
+        self.pump_soon()
 
     def release_turn(self) -> None:
         """Hand out the earliest recorded completion that is waited for, whatever has not been asked for before it."""
         _, op_id, future = heappop(self._turns)
         self.delivered.add(op_id)
+        self.conditions.pop(op_id, None)
         if not future.done():
             future.set_result(None)
-        self._pump_soon()
+        self.pump_soon()
 
-    def _pump_soon(self) -> None:
+    def release_until(self, op_id: str) -> None:
+        """Hand out ``op_id`` and what is waited for and recorded before it."""
+        while any(one == op_id for _, one, _ in self._turns):
+            self.release_turn()
+
+    def pump_soon(self) -> None:
+        """Look what can be handed out, once what has happened has had its consequences."""
         if not self._pumping:
             self._pumping = True
             self._soon(self._pump, 0)
@@ -130,16 +141,21 @@ class Delivery:
             return
         turns = self._turns
         while turns and turns[0][2].done():  # cancelled meanwhile
+            self.conditions.pop(turns[0][1], None)
             self.delivered.add(heappop(turns)[1])
         by_rank = self._by_rank
         while self._cursor < len(by_rank) and by_rank[self._cursor] in self.delivered:
             self._cursor += 1
-        if turns and (turns[0][0] <= self._cursor or self._arrivals):
+        if turns and (turns[0][0] <= self._cursor or self._arrivals) and self._is_ripe(turns[0][1]):
             self.release_turn()
         elif self._hand_out_arrivals():
-            self._pump_soon()
+            self.pump_soon()
         else:
             self._idle()
+
+    def _is_ripe(self, op_id: str) -> bool:
+        ripe = self.conditions.get(op_id)
+        return ripe is None or ripe()
 
     def _hand_out_arrivals(self) -> bool:
         told: set[Branch | None] = set()

@@ -113,10 +113,12 @@ async def invoke_async(function: WatchedFunction, event: Any, lambda_context: An
 
     from .async_run import AsyncRun
     from .tasks import install_task_factory
+    from .timers import install_timers
     from .transport import load_state, transport_for
 
     envelope = Envelope(event)
     install_task_factory(asyncio.get_running_loop())
+    install_timers(asyncio.get_running_loop())
     transport = transport_for(client)
     try:
         operations = envelope.operations + await load_state(transport, envelope.arn, envelope.token, envelope.marker)

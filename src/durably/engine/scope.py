@@ -55,12 +55,14 @@ class Scope:
         "mode",
         "owner",
         "prefix",
+        "preset_id",
         "replaying",
         "run",
         "spawned",
         "started",
         "thread",
         "time_ms",
+        "timers",
         "where",
     )
 
@@ -78,6 +80,7 @@ class Scope:
         self.run = run
         self.owner = owner
         self.prefix = prefix
+        self.preset_id: str | None = None
         self.where = where
         self.replaying = replaying
         self.thread: int = get_ident() if like is None else like.thread
@@ -88,6 +91,7 @@ class Scope:
         self.mode: CheckpointMode | None = None if like is None else like.mode
         self.time_ms: int = 0 if like is None else like.time_ms
         self.drawn = 0
+        self.timers = 0
         self.disorder: str | None = None
         self.is_task = False
         self._peeked: str | None = None
@@ -105,8 +109,16 @@ class Scope:
 
     def preset(self, op_id: str, afterwards: str) -> None:
         """Let the first operation take ``op_id``, and refuse any other, saying ``afterwards``."""
-        self._peeked = op_id
+        self._peeked = self.preset_id = op_id
         self.disorder = afterwards
+
+    def take_timer_id(self) -> str:
+        """The id of the next timer that the program sets in this scope; counts it."""
+        self.timers += 1
+        prefix = self.prefix or ""
+        return operation_id(
+            f"{prefix}-timer" if self.preset_id is None else f"{prefix}-{self.preset_id}-timer", self.timers
+        )
 
     def peek_id(self) -> str:
         """The id that the next operation will take. Hashed once, whoever asks first."""
