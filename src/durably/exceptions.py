@@ -38,7 +38,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._errors import error_object, operation_error, register_operation_error, registered_error
+from ._errors import OUR_MODULES, error_object, operation_error, register_operation_error, registered_error
 
 if TYPE_CHECKING:
     from .wire.api_errors import ApiError
@@ -73,6 +73,7 @@ __all__ = [
     "CallbackSubmitterError",
     "error_object",
     "operation_error",
+    "reason_of",
     "register_operation_error",
 ]
 
@@ -102,6 +103,16 @@ class TerminationReason(Enum):
     """A context was used where it does not belong."""
     LAMBDA_TIMEOUT_APPROACHING = "LAMBDA_TIMEOUT_APPROACHING"
     """The invocation stopped by itself before its function's timeout."""
+    RETRY_SCHEDULED = "RETRY_SCHEDULED"
+    """Nothing is left to do until a step, or a poll of a condition, is tried again."""
+    WAIT_SCHEDULED = "WAIT_SCHEDULED"
+    """Nothing is left to do until a wait is over."""
+    CALLBACK_PENDING = "CALLBACK_PENDING"
+    """Nothing is left to do until a callback is answered."""
+    INVOKE_PENDING = "INVOKE_PENDING"
+    """Nothing is left to do until an invoked function has ended."""
+    OPERATION_TERMINATED = "OPERATION_TERMINATED"
+    """The service ended it: the execution was stopped or paused, or another invocation has taken over."""
 
 
 class DurableExecutionsError(Exception):
@@ -210,6 +221,7 @@ class ExecutionError(UnrecoverableError):
     """The execution ends FAILED, without another invocation."""
 
     code = "EXECUTION_ERROR"
+    termination_reason = TerminationReason.EXECUTION_ERROR
 
     def __init__(self, message: str, termination_reason: TerminationReason = TerminationReason.EXECUTION_ERROR) -> None:
         super().__init__(message, termination_reason)
@@ -224,6 +236,7 @@ class NonDeterministicExecutionError(ExecutionError):
     """
 
     code = "REPLAY_MISMATCH"
+    termination_reason = TerminationReason.NON_DETERMINISTIC_EXECUTION
 
     def __init__(self, message: str, step_id: str | None = None) -> None:
         super().__init__(message, TerminationReason.NON_DETERMINISTIC_EXECUTION)
@@ -234,6 +247,7 @@ class InvocationError(UnrecoverableError):
     """The invocation fails and the service is to invoke the function again."""
 
     code = "INVOCATION_ERROR"
+    termination_reason = TerminationReason.INVOCATION_ERROR
     retriable = True
 
     def __init__(
@@ -255,11 +269,10 @@ class _ServiceCallError(InvocationError):
             tried again.
     """
 
-    _reason: ClassVar[TerminationReason] = TerminationReason.INVOCATION_ERROR
-
     def __init__(self, message: str, error: ApiError | None = None) -> None:
         too_large = error is not None and error.status == 413
-        super().__init__(message, TerminationReason.SIZE_LIMIT_EXCEEDED if too_large else self._reason)
+        reason = TerminationReason.SIZE_LIMIT_EXCEEDED if too_large else type(self).termination_reason
+        super().__init__(message, reason)
         self.error = error
         self.retriable = error is None or error.retry_invocation
 
@@ -275,7 +288,7 @@ class CheckpointError(_ServiceCallError):
     """A checkpoint was refused, or went unanswered for too long."""
 
     code = "CHECKPOINT_FAILED"
-    _reason = TerminationReason.CHECKPOINT_FAILED
+    termination_reason = TerminationReason.CHECKPOINT_FAILED
 
 
 class GetExecutionStateError(_ServiceCallError):
@@ -289,6 +302,7 @@ class RetryableSerDesError(InvocationError):
     tried again. For a failure that stays, raise :class:`SerDesError`."""
 
     code = "SERIALIZATION_RETRYABLE"
+    termination_reason = TerminationReason.SERIALIZATION_ERROR
 
     def __init__(
         self, message: str, termination_reason: TerminationReason = TerminationReason.SERIALIZATION_ERROR
@@ -303,6 +317,7 @@ class StepInterruptedError(InvocationError):
     """
 
     code = "STEP_INTERRUPTED"
+    termination_reason = TerminationReason.STEP_INTERRUPTED
 
     def __init__(self, message: str, step_id: str | None = None) -> None:
         super().__init__(message, TerminationReason.STEP_INTERRUPTED)
@@ -433,6 +448,15 @@ class CallbackSubmitterError(CallbackError):
     """The function that hands out the callback id failed."""
 
     code = "CALLBACK_SUBMITTER_FAILED"
+
+
+def reason_of(error_type: str | None) -> TerminationReason:
+    """The termination reason of an error that is only known by its recorded type."""
+    module, _, name = (error_type or "").rpartition(".")
+    cls = globals().get(name) if module in OUR_MODULES else None
+    if isinstance(cls, type) and issubclass(cls, DurableExecutionsError):
+        return cls.termination_reason
+    return TerminationReason.UNHANDLED_ERROR
 
 
 def _publish() -> None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 from durably.concurrency.error_object import ErrorObject
-from durably.exceptions import PluginLoadError
+from durably.exceptions import PluginLoadError, TerminationReason
 from durably.wire.names import OperationStatus, OperationType
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class OperationChangeInfo(_View):
 class InvocationFacts:
     """What the views of an invocation are read out of. ``operations``: called for the records as they are then."""
 
-    __slots__ = ("execution", "lambda_context", "operations", "updated")
+    __slots__ = ("execution", "lambda_context", "operations", "reason", "updated")
 
     def __init__(
         self,
@@ -225,7 +225,9 @@ class InvocationFacts:
         operations: Callable[[], Sequence[Operation]],
         updated: frozenset[str],
         lambda_context: Any,
+        reason: Callable[[], TerminationReason | None] = _none,
     ) -> None:
+        self.reason = reason
         self.execution = execution
         self.operations = operations
         self.updated = updated
@@ -294,11 +296,15 @@ class InvocationEndInfo(InvocationInfo):
     Attributes:
         error: what the execution failed with, or what the invocation raised.
         execution_result: JSON text; ``""`` when it was too large for the answer and was recorded instead.
+        termination_reason: why it ended; None if the execution succeeded.
     """
 
     status: InvocationStatus = field(kw_only=True)
     error: ErrorObject | None = field(default_factory=_none)
     execution_result: str | None = field(default_factory=_none, kw_only=True, repr=False, compare=False)
+    termination_reason: TerminationReason | None = field(default_factory=_none, kw_only=True, repr=False, compare=False)
+
+    _readers: ClassVar[Readers] = {**InvocationInfo._readers, "termination_reason": lambda facts: facts.reason()}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from durably import (
     TerminationReason,
     UnrecoverableError,
 )
-from durably.exceptions import error_object
+from durably.exceptions import error_object, reason_of
 from durably.wire.api_errors import ApiError
 
 # class: code, retriable, termination reason, base
@@ -93,6 +93,8 @@ def test_every_reason_is_given_by_something() -> None:
     given = {reason for _, _, reason, _ in MODEL.values()} - {"OF ITS OWN"}
     # A refused call that was too large, and the deadline: see below, and tests/engine/test_termination.py.
     given |= {"SIZE_LIMIT_EXCEEDED", "LAMBDA_TIMEOUT_APPROACHING"}
+    # Of invocations that end without an error: see tests/plugins/test_reasons.py.
+    given |= {"RETRY_SCHEDULED", "WAIT_SCHEDULED", "CALLBACK_PENDING", "INVOKE_PENDING", "OPERATION_TERMINATED"}
     assert given == {reason.value for reason in TerminationReason}
 
 
@@ -120,6 +122,19 @@ def test_a_refused_call_says_whether_another_invocation_may_help(
     too_large = answer.status == 413
     assert (error.termination_reason is TerminationReason.SIZE_LIMIT_EXCEEDED) is too_large
     assert error.code == cls.code
+
+
+@pytest.mark.parametrize("name", sorted(set(MODEL) - {"UnrecoverableError", "BatchCompletionError", "PluginLoadError"}))
+@pytest.mark.parametrize("module", ["durably", "aws_durable_execution_sdk_python.exceptions"])
+def test_the_reason_is_known_by_the_recorded_type(name: str, module: str) -> None:
+    assert reason_of(f"{module}.{name}").value == MODEL[name][2]
+
+
+@pytest.mark.parametrize(
+    "recorded", [None, "", "ValueError", "shop.SerDesError", "durably.Duration", "durably.nothing"]
+)
+def test_any_other_type_is_an_error_of_the_program(recorded: str | None) -> None:
+    assert reason_of(recorded) is TerminationReason.UNHANDLED_ERROR
 
 
 def test_a_reason_can_be_given() -> None:

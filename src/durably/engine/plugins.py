@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from durably.concurrency.error_object import ErrorObject
-from durably.exceptions import error_object
+from durably.exceptions import TerminationReason, error_object, reason_of
 from durably.plugin import (
     DurableInstrumentationPlugin,
     InvocationEndInfo,
@@ -41,6 +41,7 @@ from .plugin_calls import HOOKS, Guard, PluginCalls, is_interrupt, name_of, say
 from .requests import Body
 from .run import Protocol, Run
 from .scope import Scope
+from .suspension import pending_reason
 
 if TYPE_CHECKING:
     from durably.plugin import DurableInstrumentationPluginFactory
@@ -130,7 +131,13 @@ class Hooks:
                 self._over = True
                 while self._busy:
                     self._quiet.wait()
-            facts = InvocationFacts(self._execution, lambda: list(run.ops.values()), self._updated, run.lambda_context)
+            facts = InvocationFacts(
+                self._execution,
+                lambda: list(run.ops.values()),
+                self._updated,
+                run.lambda_context,
+                lambda: _reason(run, answer),
+            )
             known: dict[str, Any] = {"execution_arn": run.arn, "is_first_invocation": self._first}
             failure: Any
             if isinstance(answer, BaseException):
@@ -347,6 +354,19 @@ class Hooks:
                 self._busy -= 1
                 if not self._busy:
                     self._quiet.notify_all()
+
+
+def _reason(run: Run, answer: InvocationOutput | BaseException) -> TerminationReason | None:
+    """Why the invocation has ended as it has."""
+    if isinstance(answer, BaseException):
+        return getattr(answer, "termination_reason", TerminationReason.UNHANDLED_ERROR)
+    if answer["Status"] == "PENDING":
+        if run.token is None:  # revoked
+            return TerminationReason.OPERATION_TERMINATED
+        return pending_reason(list(run.ops.values()))
+    if answer["Status"] == "FAILED":
+        return reason_of((answer.get("Error") or {}).get("ErrorType"))
+    return None
 
 
 def _asked(body: Body) -> Protocol:

@@ -8,12 +8,15 @@ An async handler never sees it while it could go on: its tasks are parked, and c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from durably.wire.shapes import ErrorObject, InvocationOutput
+from durably.exceptions import TerminationReason
 
-__all__ = ["SuspendExecution", "Verdict"]
+if TYPE_CHECKING:
+    from durably.wire.shapes import ErrorObject, InvocationOutput, Operation
+
+__all__ = ["SuspendExecution", "Verdict", "pending_reason"]
 
 
 class SuspendExecution(BaseException):
@@ -57,3 +60,24 @@ class Verdict:
         if self.output is not None:
             return f"Verdict(output={self.output!r})"
         return f"Verdict(error={self.error!r})" if self.error is not None else f"Verdict(raises={self.raises!r})"
+
+
+def pending_reason(operations: Iterable[Operation]) -> TerminationReason:
+    """Why an invocation has ended PENDING: what is due next by time among ``operations``, else what others will end."""
+    due: list[tuple[int, TerminationReason]] = []
+    others = TerminationReason.OPERATION_TERMINATED
+    for operation in operations:
+        status = operation["Status"]
+        if operation["Type"] == "STEP" and status == "PENDING":
+            at = (operation.get("StepDetails") or {}).get("NextAttemptTimestamp")
+            due.append((at or 0, TerminationReason.RETRY_SCHEDULED))
+        elif status != "STARTED":
+            continue
+        elif operation["Type"] == "WAIT":
+            at = (operation.get("WaitDetails") or {}).get("ScheduledEndTimestamp")
+            due.append((at or 0, TerminationReason.WAIT_SCHEDULED))
+        elif operation["Type"] == "CALLBACK":
+            others = TerminationReason.CALLBACK_PENDING
+        elif operation["Type"] == "CHAINED_INVOKE" and others is not TerminationReason.CALLBACK_PENDING:
+            others = TerminationReason.INVOKE_PENDING
+    return min(due, key=lambda one: one[0])[1] if due else others
