@@ -410,6 +410,15 @@ CASES = [
         ["in a child: CONTEXT_MISUSE", "in a step: durably.ContextMisuseError", "in a thread: CONTEXT_MISUSE"],
     ),
     Case("clients/counting.py", "counted", 3, 3),
+    # ---- styles ----------------------------------------------------------------------------------------------------
+    *(
+        Case("styles.py", name, {"sku": "tea", "count": 3}, "3 tea: 12 EUR", seconds=HOUR)
+        for name in ("decorated", "called", "from_class", "from_method", "built")
+    ),
+    *(
+        Case("styles.py", name, {"sku": "silver", "count": 1}, None, error="we do not have that")
+        for name in ("decorated", "from_class", "from_method", "built")
+    ),
 ]
 
 
