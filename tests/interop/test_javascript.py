@@ -11,20 +11,17 @@ import os
 import random
 import shutil
 import subprocess
-import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
 
 from crash import laws
 from crash.services import Background, Service, eventually, service
 
 from .javascript import node_directory
+from .storm import answer_callbacks, check_careful_steps, check_once, check_steps, storm
 
 pytestmark = [
     pytest.mark.slow,
@@ -62,34 +59,6 @@ def running(tmp_path: Path, node: Path, *options: str) -> Iterator[Service]:
     path = f"{node}{os.pathsep}{os.environ['PATH']}"
     with service(tmp_path, *options, app=PROJECT / "template.yaml", PATH=path) as served:
         yield served.start()
-
-
-def answer_callbacks(served: Service) -> Callable[[Callable[[], bool]], None]:
-    """For Background: whoever asks gets what the program wants to hear, until the service has taken it."""
-
-    def work(stopped: Callable[[], bool]) -> None:
-        taken: set[str] = set()
-        while not stopped():
-            for entry in laws.ledger(served.ledger):
-                if entry["kind"] == "callback" and entry["id"] not in taken and answered(served, entry):
-                    taken.add(entry["id"])
-            time.sleep(0.05)
-
-    return work
-
-
-def answered(served: Service, entry: dict[str, Any]) -> bool:
-    try:
-        if entry["what"] == "fail":
-            error = {"ErrorType": "Refusal", "ErrorMessage": "no"}
-            served.api.send_durable_execution_callback_failure(CallbackId=entry["id"], Error=error)
-        else:
-            served.api.send_durable_execution_callback_success(CallbackId=entry["id"], Result=entry["result"])
-    except BotoCoreError:
-        return False
-    except ClientError as error:
-        return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] < 500)  # an earlier answer did arrive
-    return True
 
 
 def step_error(message: str) -> list[str]:
@@ -161,9 +130,7 @@ def check_result(served: Service, arn: str, function: str, number: int) -> None:
     assert execution["Status"] == "SUCCEEDED", (function, execution.get("Error"), served.tail())
     result = json.loads(execution["Result"])
     if function == "Careful":
-        assert result in ([number, number + 1], ["interrupted", number + 1])
-        ran = sum(line.get("name") == "once" and line["arn"] == arn for line in laws.ledger(served.ledger))
-        assert ran == 1 if result[0] == number else ran <= 1
+        check_once(result, arn, number, laws.ledger(served.ledger))
     elif function == "Invokes":
         leaf = {"doubled": 2 * number, "text": "é\U0001f600"}
         assert result["leaf"] == leaf
@@ -177,36 +144,6 @@ def check_result(served: Service, arn: str, function: str, number: int) -> None:
         assert result == EXPECTED[function](number)
 
 
-def check_steps(served: Service, arn: str) -> int:
-    """Nothing runs again after it was recorded, nor before without need. Returns how often a body was repeated."""
-    entries = [line for line in laws.ledger(served.ledger) if line["kind"] == "step" and line["arn"] == arn]
-    ended: dict[tuple[str, int], int] = {}
-    attempt: Counter[str] = Counter()
-    for event in served.history(arn):
-        if event["EventType"] in ("StepSucceeded", "StepFailed"):
-            attempt[event["Name"] if "Name" in event else event["Id"]] += 1
-            ended[event.get("Name", event["Id"]), attempt[event.get("Name", event["Id"])]] = laws.milliseconds(event)
-    for line in entries:
-        assert line["ms"] <= ended[line["name"], line["attempt"]], f"{line} ran again after its end was recorded"
-    runs: dict[tuple[str, int], list[Any]] = defaultdict(list)
-    for line in entries:
-        runs[line["name"], line["attempt"]].append(line)
-    repeats = [pair for lines in runs.values() for pair in pairwise(lines)]
-    for before, after in repeats:
-        assert before["name"] == "crash" or laws.was_killed(served, before, after), f"{after} without need"
-    return len(repeats)
-
-
-def check_careful_steps(served: Service) -> None:
-    """An at-most-once body runs at most once for an attempt."""
-    runs = Counter(
-        (line["arn"], line["name"], line["attempt"])
-        for line in laws.ledger(served.ledger)
-        if line.get("name") in ("once", "per attempt")
-    )
-    assert {key: count for key, count in runs.items() if count > 1} == {}
-
-
 PROGRAMS = [*EXPECTED, "Careful", "Invokes"]
 
 
@@ -218,7 +155,7 @@ def test_every_program_gives_what_it_must(tmp_path: Path, node: Path) -> None:
                 served.ended(arn, 120)
                 check_result(served, arn, name, 7)
                 laws.check_history(served.history(arn, page=7))
-                repeated = check_steps(served, arn)
+                repeated = check_steps(served, arn, laws.ledger(served.ledger))
                 assert repeated == (1 if name == "Crashes" else 0)
         served.stop()
         laws.check_store(served.store)
@@ -249,47 +186,21 @@ def test_large_results_and_what_is_too_large(tmp_path: Path, node: Path) -> None
         assert "1,100,002 bytes long, more than the 1,048,576 allowed" in refused["Error"]["ErrorMessage"]
 
 
-def processes_of_durable_functions(served: Service) -> list[int]:
-    """A plain function whose process is killed has failed, for whoever invoked it."""
-    found: list[int] = []
-    for pid in served.workers():
-        with contextlib.suppress(OSError):
-            if b"AWS_LAMBDA_FUNCTION_NAME=Plain\0" not in Path(f"/proc/{pid}/environ").read_bytes():
-                found.append(pid)
-    return found
-
-
 @pytest.mark.parametrize("seed", [31])
 def test_killed_at_random_moments(tmp_path: Path, node: Path, seed: int) -> None:
     """The service with everything in it, and single processes of functions, again and again."""
     moments = random.Random(seed)
-    wanted = [(name, number) for name in PROGRAMS for number in range(3)]
+    wanted = [(name, number, payload_of(name, number)) for name in PROGRAMS for number in range(3)]
     moments.shuffle(wanted)
     with running(tmp_path, node, "--workers", "2") as served:
-        started: dict[str, tuple[str, int]] = {}
-
-        def start_all(stopped: Callable[[], bool]) -> None:
-            for name, number in wanted:
-                started[served.invoke(name, payload_of(name, number), f"{name}-{number}")] = name, number
-                time.sleep(0.2)
-
-        with Background(answer_callbacks(served)):
-            with Background(start_all):
-                for _ in range(12):
-                    time.sleep(moments.uniform(0.2, 1.5))
-                    processes = processes_of_durable_functions(served)
-                    for pid in moments.sample(processes, min(2, len(processes))):
-                        served.kill_worker(pid)
-                    time.sleep(moments.uniform(0.0, 0.5))
-                    served.kill()
-                    served.start()
+        with storm(served, wanted, moments, kills=12, spared="Plain") as started:
             repeated = 0
             for arn, (name, number) in started.items():
                 served.ended(arn, 120)
                 check_result(served, arn, name, number)
                 laws.check_history(served.history(arn, page=1000))
-                repeated += check_steps(served, arn)
-        check_careful_steps(served)
+                repeated += check_steps(served, arn, laws.ledger(served.ledger))
+        check_careful_steps(laws.ledger(served.ledger))
         assert repeated > 3, "no kill hit a running step: the test tests nothing"
         served.stop()
         laws.check_store(served.store)
