@@ -43,6 +43,9 @@ _MOST_INVOCATIONS: Final = 200
 _NOT_BY_HANDLER: Final = frozenset({"NonDeterministicExecutionError"})
 _ENDED_BY_ITSELF: Final = frozenset({"SUCCEEDED", "FAILED"})
 
+_OF_THE_ENGINE: Final = frozenset({"Cancel", "Timer"})
+"""Sub types of records that no call of the program stands for: see engine.combinators and engine.timers."""
+
 
 class ReplayFailedError(AssertionError):
     """Code does not follow a recorded execution. ``reports`` has what was found."""
@@ -237,7 +240,7 @@ class _Replay:
         """Operations that have ended in the record and that the code does not come to any more."""
         for operation in self.history.operations:
             op_id = operation["Id"]
-            if op_id in self.met or op_id in self.calls or operation.get("SubType") == "Cancel":
+            if op_id in self.met or op_id in self.calls or operation.get("SubType") in _OF_THE_ENGINE:
                 continue
             if is_terminal(operation) and operation["Status"] != "CANCELLED" and not self._excused(operation):
                 call = Call(op_id, cast("Mapping[str, Any]", operation), None)
