@@ -15,6 +15,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from .assertions import assert_checkpoint_count as assert_checkpoint_count
+    from .assertions import assert_no_checkpoints as assert_no_checkpoints
+    from .assertions import assert_no_duplicate_effects as assert_no_duplicate_effects
+    from .assertions import assert_operation_count as assert_operation_count
+    from .assertions import assert_operation_names as assert_operation_names
+    from .assertions import assert_operation_order as assert_operation_order
+    from .assertions import assert_operations as assert_operations
+    from .assertions import assert_step_called as assert_step_called
+    from .assertions import assert_step_not_called as assert_step_not_called
     from .callbacks import NEVER as NEVER
     from .callbacks import Answer as Answer
     from .callbacks import OpenCallback as OpenCallback
@@ -54,6 +63,8 @@ if TYPE_CHECKING:
     from .history import History as History
     from .history import HistoryError as HistoryError
     from .limits import Limits as Limits
+    from .mock_context import MockAsyncDurableContext as MockAsyncDurableContext
+    from .mock_context import MockDurableContext as MockDurableContext
     from .operations import Attempt as Attempt
     from .operations import CallbackOperation as CallbackOperation
     from .operations import ContextOperation as ContextOperation
@@ -62,6 +73,11 @@ if TYPE_CHECKING:
     from .operations import RecordedOperation as RecordedOperation
     from .operations import StepOperation as StepOperation
     from .operations import WaitOperation as WaitOperation
+    from .recorders import ClientCall as ClientCall
+    from .recorders import MockClient as MockClient
+    from .recorders import OperationRecord as OperationRecord
+    from .recorders import RecordingClient as RecordingClient
+    from .recorders import invocation_event as invocation_event
     from .replay_report import ReplayReport as ReplayReport
     from .replaying import ReplayFailedError as ReplayFailedError
     from .replaying import assert_replays as assert_replays
@@ -76,6 +92,10 @@ if TYPE_CHECKING:
     from .stand_ins import Mock as Mock
 
 _HOMES: Final = {
+    "assertions": (
+        "assert_checkpoint_count assert_no_checkpoints assert_no_duplicate_effects assert_operation_count "
+        "assert_operation_names assert_operation_order assert_operations assert_step_called assert_step_not_called"
+    ),
     "callbacks": "NEVER Answer OpenCallback",
     "calls": "Crash Interceptor ServiceCall",
     "clock": "VirtualClock",
@@ -90,10 +110,12 @@ _HOMES: Final = {
     "faults": "Faults",
     "handles": "AsyncRunnerCallback RunnerCallback",
     "limits": "Limits",
+    "mock_context": "MockAsyncDurableContext MockDurableContext",
     "operations": (
         "Attempt CallbackOperation ContextOperation InvokeOperation Operations RecordedOperation StepOperation "
         "WaitOperation"
     ),
+    "recorders": "ClientCall MockClient OperationRecord RecordingClient invocation_event",
     "replay_report": "ReplayReport",
     "replaying": "ReplayFailedError assert_replays replay",
     "result": "Invocation RunResult",
