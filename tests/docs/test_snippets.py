@@ -2,11 +2,13 @@
 
 ``<!-- runs: name INPUT => RESULT -->`` before a snippet starts its function ``name`` on the embedded service, with
 virtual time, and compares the result (both JSON). ``<!-- fails: name INPUT => TYPE -->`` expects the execution to fail
-with an error of that type.
+with an error of that type. Functions called ``test_...`` are called.
 """
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import re
 import sys
@@ -44,6 +46,11 @@ def test_snippet(
     module = types.ModuleType("snippet")
     monkeypatch.setitem(sys.modules, "snippet", module)  # dataclasses look their module up
     exec(compile(code, f"<{path.name}, line {line}>", "exec"), module.__dict__)
+    for name, value in list(vars(module).items()):
+        if name.startswith("test_") and inspect.isfunction(value) and not inspect.signature(value).parameters:
+            outcome = value()
+            if inspect.iscoroutine(outcome):
+                asyncio.run(outcome)
     functions = {name: value for name, value in vars(module).items() if isinstance(value, DurableFunctionPort)}
     assert functions or run is None, f"{path.name}:{line} says what it gives but defines no durable function"
     if run is not None:

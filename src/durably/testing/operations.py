@@ -272,7 +272,7 @@ _KINDS: dict[str, type[RecordedOperation]] = {
 }
 
 
-class Operations(Sequence[RecordedOperation]):
+class Operations:
     """Operations side by side, each with its children. Lookups by name look at the whole tree.
 
     ``operations[0]`` is the first at this level, ``operations["charge"]`` the first of that name at any depth.
