@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from durably.wire.api_errors import ApiError
+from durably.wire.ids import ExecutionArn
+
 from .conftest import World, retry, step, wait
 
 
@@ -103,6 +106,16 @@ def names(world: World, **params: Any) -> list[str]:
     return [entry["DurableExecutionName"] for entry in answer["DurableExecutions"]]
 
 
+def test_list_of_a_function_that_is_served_no_more(world: World) -> None:
+    run = world.start()
+    assert names(world, FunctionName="child") == [], "served, and not started yet"
+    world.worker.specs.clear()
+    assert names(world) == [ExecutionArn.parse(run.arn).name]
+    assert names(world, Statuses=["FAILED"]) == []
+    with pytest.raises(ApiError, match="Function not found"):
+        names(world, FunctionName="child")
+
+
 def test_list(world: World) -> None:
     started = world.clock.now_ms()
     runs = {}
@@ -120,7 +133,9 @@ def test_list(world: World) -> None:
     assert names(world, StartedAfter=started, StartedBefore=started + 30) == ["n3", "n2", "n1"]
     assert names(world, FunctionName="order:$LATEST") == names(world, Qualifier="$LATEST") == names(world)
     assert names(world, Qualifier="7") == []
-    assert names(world, FunctionName="unknown") == []
+    with pytest.raises(ApiError, match="Function not found: .*:unknown:") as refusal:
+        names(world, FunctionName="unknown")
+    assert refusal.value.code == "ResourceNotFoundException"
     entries = world.call("ListDurableExecutionsByFunction", FunctionName="order")["DurableExecutions"]
     assert entries[3] == {
         "DurableExecutionArn": runs[1].arn,

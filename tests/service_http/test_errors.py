@@ -31,6 +31,11 @@ ON_CALLBACK = [
 ]
 
 
+def test_the_executions_of_a_function_that_does_not_exist(api: Any) -> None:
+    with pytest.raises(api.exceptions.ResourceNotFoundException, match="Function not found: .*:nobody:"):
+        api.list_durable_executions_by_function(FunctionName="nobody")
+
+
 @pytest.mark.parametrize("action", ON_EXECUTION)
 def test_an_execution_that_does_not_exist(api: Any, action: str) -> None:
     with pytest.raises(api.exceptions.ResourceNotFoundException, match="nothing"):

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from durably.wire import limits
+from durably.wire.api_errors import ApiError
 from durably.wire.names import ExecutionStatus
 from durably.wire.shapes import Event
 
@@ -139,6 +140,10 @@ def list_executions(store: Store, env: Env, params: Mapping[str, Any]) -> dict[s
         limit=limit + 1,
     )
     found_entries = store.search(query)
+    if not found_entries and not store.search(ListQuery(function=name, limit=1)):
+        known = env.resolve(f"{name}:{LATEST}")
+        if isinstance(known, ApiError):
+            raise known
     entries: list[dict[str, Any]] = []
     for entry in found_entries[:limit]:
         shown: dict[str, Any] = {
