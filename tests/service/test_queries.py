@@ -133,7 +133,7 @@ def test_list(world: World) -> None:
     assert names(world, StartedAfter=started, StartedBefore=started + 30) == ["n3", "n2", "n1"]
     assert names(world, FunctionName="order:$LATEST") == names(world, Qualifier="$LATEST") == names(world)
     assert names(world, Qualifier="7") == []
-    with pytest.raises(ApiError, match="Function not found: .*:unknown:") as refusal:
+    with pytest.raises(ApiError, match=r"Function not found: .*:unknown:") as refusal:
         names(world, FunctionName="unknown")
     assert refusal.value.code == "ResourceNotFoundException"
     entries = world.call("ListDurableExecutionsByFunction", FunctionName="order")["DurableExecutions"]

@@ -32,7 +32,7 @@ ON_CALLBACK = [
 
 
 def test_the_executions_of_a_function_that_does_not_exist(api: Any) -> None:
-    with pytest.raises(api.exceptions.ResourceNotFoundException, match="Function not found: .*:nobody:"):
+    with pytest.raises(api.exceptions.ResourceNotFoundException, match=r"Function not found: .*:nobody:"):
         api.list_durable_executions_by_function(FunctionName="nobody")
 
 
