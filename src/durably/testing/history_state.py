@@ -5,8 +5,8 @@ the function was invoked. :class:`StateBuilder` takes in one event after another
 service would have handed to an invocation.
 
 What a history does not say is whether a finished context's result has to be rebuilt from its children
-(``ReplayChildren``). It shows where the stored text is none that a result can have: empty, or the envelope of a map or
-parallel (WIRE.md, Payloads).
+(``ReplayChildren``). It shows where the stored text is none that a result can have: nothing, or the envelope of a map
+or parallel (WIRE.md, Payloads).
 """
 
 from __future__ import annotations
@@ -250,11 +250,9 @@ def shown(operations: Iterable[Operation]) -> list[Operation]:
 
 
 def must_rebuild(text: str | None) -> bool:
-    """Whether the stored result of a context is only a summary: no result is written like this."""
-    if text is None:
-        return False
+    """Whether the stored result of a context is only a summary: no result is written like this, or not at all."""
     try:
-        value = json.loads(text)
+        value = json.loads(text or "")
     except ValueError:
         return True
     return isinstance(value, dict) and value.get("type") in _ENVELOPES and "totalCount" in value

@@ -249,9 +249,10 @@ class _AsyncReplay(AsyncRun):
 
 
 def _mismatch(observer: Observer, op: Op, record: Operation) -> None:
-    if op.id not in observer.calls:
-        observer.called(op, None)
-    observer.mismatch(observer.calls[op.id], record)
+    observer.calls[op.id] = op
+    call = observer.call(op.id)
+    assert call is not None
+    observer.mismatch(call, record)
 
 
 # ---- a loop without waiting ---------------------------------------------------------------------------------------

@@ -93,16 +93,21 @@ class Observer:
     Parameters:
         recorded: everything that the record has, by id; the run may have been given less.
         invocation: that is replayed; None for the whole record.
+        lines: where operations are called, by id; filled, and shared by all runs over one record, since looking for a
+            line takes longer than everything else.
 
     Attributes:
         new: operations that the record does not have at all. What that means is not known here: an execution that has
             not ended may go on with them, and nobody may ever have waited for one that was only started.
     """
 
-    def __init__(self, recorded: Mapping[str, Operation], *, invocation: int | None) -> None:
+    def __init__(
+        self, recorded: Mapping[str, Operation], *, invocation: int | None, lines: dict[str, Line | None]
+    ) -> None:
         self.recorded = recorded
+        self.lines = lines
         self.invocation = invocation
-        self.calls: dict[str, Call] = {}
+        self.calls: dict[str, Op] = {}
         self.met: set[str] = set()
         self.started: set[str] = set()
         self.new: list[Call] = []
@@ -110,8 +115,17 @@ class Observer:
 
     # ---- what contexts tell --------------------------------------------------------------------------------
 
-    def called(self, op: Op, line: Line | None) -> None:
-        self.calls[op.id] = _call(op.id, op.type, op.sub_type, op.name, op.parent_id, line)
+    def called(self, op: Op) -> None:
+        self.calls[op.id] = op
+        if op.id not in self.lines:
+            self.lines[op.id] = _user_line()
+
+    def call(self, op_id: str | None) -> Call | None:
+        """How the code has called the operation ``op_id``, if it has."""
+        op = self.calls.get(op_id or "")
+        if op is None:
+            return None
+        return _call(op.id, op.type, op.sub_type, op.name, op.parent_id, self.lines.get(op.id))
 
     def begun(self, op_id: str) -> None:
         """``op_id`` was started by ``ctx.start``: whether it gets anywhere depends on who asks for it."""
@@ -124,7 +138,7 @@ class Observer:
         op_id = update["Id"]
         if op_id in known:
             return
-        call = self.calls.get(op_id) or _call(
+        call = self.call(op_id) or _call(
             op_id, update["Type"], update.get("SubType"), update.get("Name"), update.get("ParentId"), None
         )
         if not self.allows(call):
@@ -152,7 +166,7 @@ class Observer:
         self.differences.append(Difference("changed", message, record, call, self.line_for(call), self.invocation))
 
     def refused(self, message: str, op_id: str | None) -> None:
-        call = self.calls.get(op_id or "")
+        call = self.call(op_id)
         if not any(one.operation_id == op_id for one in self.differences):
             record = self.recorded.get(op_id or "")
             line = None if call is None else self.line_for(call)
@@ -164,7 +178,7 @@ class Observer:
         found: Call | None = call
         while found is not None and found.line is None and found.id not in seen:
             seen.add(found.id)
-            found = self.calls.get(found.identity.get("ParentId") or "")
+            found = self.call(found.identity.get("ParentId"))
         return None if found is None else found.line
 
     # ---- protocols ----------------------------------------------------------------------------------------------
@@ -193,7 +207,7 @@ class Observer:
     def _begins(self, body: Body, known: Mapping[str, Operation]) -> None:
         """A step's function would run now; in a batch of steps that is the first that is seen of it."""
         for given in body.args:
-            call = self.calls.get(given.operation_id) if isinstance(given, StepContext) else None
+            call = self.call(given.operation_id) if isinstance(given, StepContext) else None
             if call is not None and call.id not in known:
                 self.allows(call)
 
@@ -223,7 +237,7 @@ def _call(
 class _Tracing(ContextBase):
     def _op(self, op_type: OperationTypeName, sub_type: str, name: str | None) -> Op:
         op = super()._op(op_type, sub_type, name)
-        _observer_of(self).called(op, _user_line())
+        _observer_of(self).called(op)
         return op
 
 
@@ -254,7 +268,7 @@ def _observer_of(context: ContextBase) -> Observer:
 
 def _user_line() -> Line | None:
     """The innermost line on the stack that is not of this package."""
-    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith(_PACKAGE) and not file.startswith("<frozen") and "asyncio" not in file:

@@ -35,7 +35,7 @@ from .history_state import (
 )
 from .replay_report import ReplayReport
 from .replay_run import Replayed, run_over
-from .replay_trace import Call, Difference, Observer
+from .replay_trace import Call, Difference, Line, Observer
 
 __all__ = ["ReplayFailedError", "assert_replays", "histories_in", "replay"]
 
@@ -125,6 +125,7 @@ class _Replay:
         self.records: dict[str, Operation] = {operation["Id"]: operation for operation in history.operations}
         self.report = ReplayReport(history, getattr(function, "__name__", repr(function)))
         self.calls: dict[str, Call] = {}
+        self.lines: dict[str, Line | None] = {}
         self.met: set[str] = set()
         self.loose: set[str] = set()
         """Operations that the record may have although the code does not come to them (again)."""
@@ -145,10 +146,11 @@ class _Replay:
     def _run(
         self, operations: list[Operation], updated: list[str], invocation: int | None
     ) -> tuple[Replayed, Observer]:
-        observer = Observer(self.records, invocation=invocation)
+        observer = Observer(self.records, invocation=invocation, lines=self.lines)
         outcome = run_over(self.function, self.history.arn, shown(operations), updated, observer)
-        for op_id, call in observer.calls.items():
-            if op_id not in self.calls or self.calls[op_id].line is None:
+        for op_id in observer.calls.keys() - self.calls.keys():
+            call = observer.call(op_id)
+            if call is not None:
                 self.calls[op_id] = call
         self.met |= observer.met
         self.loose |= observer.started | outcome.given_up
@@ -169,7 +171,8 @@ class _Replay:
         following = next((event for event in self.history.events[state.after :] if is_made_by_function(event)), None)
         if following is None:
             return  # it was told of what came while the invocation before was ending, so it ends one earlier
-        left = next((one for one in self.history.operations if one["Id"] not in {*observer.met, *observer.calls}), None)
+        seen = observer.met | observer.calls.keys()
+        left = next((one for one in self.history.operations if one["Id"] not in seen), None)
         then = _event(following) if left is None else describe(left["Type"], left.get("SubType"), left.get("Name"))
         message = f"the code {_ending(outcome)}, where the record goes on with {then}"
         self.report.differences.append(Difference("outcome", message, None, None, outcome.line, state.number))
