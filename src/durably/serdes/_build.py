@@ -21,6 +21,7 @@ _PLAIN: Final = (None, type(None), str, int, float, bool, list, dict, typing.Lis
 
 
 def build_codec(annotation: Any, tagged: bool, lenient: bool = False) -> Codec:
+    annotation = _with_open_values(annotation)
     inner = strip(annotation)
     if any(inner is word for word in _ANYTHING) or isinstance(inner, typing.TypeVar):
         return UntypedCodec() if tagged else PlainJsonCodec()
@@ -62,6 +63,20 @@ def _batch_codec(annotation: Any, tagged: bool) -> Codec | None:
         return None
     item_codec = build_codec(item_type, tagged)
     return BatchCodec(lambda index: item_codec, tagged=tagged, read_back=True)
+
+
+def _with_open_values(annotation: Any) -> Any:
+    """``durably.types.DurableValue`` stands for whatever can be recorded without an annotation, so it is read as Any.
+
+    It is a union that refers to itself by name, which can be told without importing it.
+    """
+    args = typing.get_args(annotation)
+    if is_union(annotation) and any("DurableValue" in repr(arg) for arg in args):
+        return Any
+    opened = tuple(_with_open_values(arg) for arg in args)
+    if all(new is old for new, old in zip(opened, args, strict=True)):
+        return annotation
+    return typing.get_origin(annotation)[opened]
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
