@@ -1,6 +1,6 @@
 """An error handler: told what an execution fails with, and of the operations before; it may put another in its place.
 
-durably dev examples/styles/error_handler.py
+durably dev examples/ways_to_write/error_handler.py
 durably invoke order_wine '{"bottles": 400}'
 """
 

@@ -1,6 +1,6 @@
 """Four ways to write one durable function: decorated, left as it is, a class with shared state, a builder.
 
-    durably dev examples/styles/four_styles.py
+    durably dev examples/ways_to_write/four_styles.py
     durably invoke decorated '"Ada"'
 
 All four record the same.
