@@ -49,6 +49,8 @@ class Running:
             if not self.finished:
                 self.finished = True
                 self.done(result)
+        if self.world.scheduler.real:
+            self.world.scheduler.ring()  # others may go on moving for long
 
     def time_out(self) -> None:
         """It was not back in time: it is killed."""

@@ -114,8 +114,15 @@ class RecordedOperation:
 
     @cached_property
     def result(self) -> Any:
-        """The recorded result; None without one. What has no type tag in the record is plain JSON."""
+        """The recorded result; None without one.
+
+        The record of a typed result is plain JSON, and it is what comes back here: see :meth:`result_as`.
+        """
         return None if self.payload is None else _decoded(self.payload)
+
+    def result_as(self, annotation: Any) -> Any:
+        """The recorded result, read as ``annotation`` says, e.g. as the return annotation of the step's function."""
+        return None if self.payload is None else codec_for(annotation).decode(self.payload)
 
     @property
     def error(self) -> ErrorObject | None:

@@ -1,0 +1,86 @@
+"""By the wall clock: everything takes the time that it takes, and comes out as in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from durably import AsyncDurableContext, DurableContext, Duration, FixedDelay, StepConfig, durable_execution
+from durably.testing import Answer, ExecutionStuck, LocalRunner
+
+RETRY = StepConfig(retry_strategy=FixedDelay(Duration(1)), timeout=timedelta(milliseconds=200))
+
+
+@durable_execution
+def handler(_: None, ctx: DurableContext) -> list[Any]:
+    def body(step: Any) -> int:
+        time.sleep(5 if step.attempt == 1 else 0.01)  # the first attempt takes too long
+        return int(step.attempt)
+
+    def works(child: DurableContext) -> int:
+        return child.step(body, name="work", config=RETRY)
+
+    def asks(child: DurableContext) -> Any:
+        return child.wait_for_callback(lambda *_: None, name="approval")
+
+    return [*ctx.parallel([works, asks]).get_results(), ctx.invoke("ship", 1, name="ship")]
+
+
+@durable_execution
+async def handler_async(_: None, ctx: AsyncDurableContext) -> list[Any]:
+    async def body(step: Any) -> int:
+        await asyncio.sleep(5 if step.attempt == 1 else 0.01)
+        return int(step.attempt)
+
+    work, answer = await asyncio.gather(
+        ctx.step(body, name="work", config=RETRY), ctx.wait_for_callback(lambda *_: None, name="approval")
+    )
+    return [work, answer, await ctx.invoke("ship", 1, name="ship")]
+
+
+@pytest.fixture(params=["sync", "async"])
+def program(request: pytest.FixtureRequest) -> Any:
+    return handler if request.param == "sync" else handler_async
+
+
+def test_a_run(program: Any) -> None:
+    runner = LocalRunner(
+        program,
+        real_time=True,
+        callbacks={"approval": Answer("yes", after=0.1)},
+        functions={"ship": lambda event: event + 1},
+    )
+    with runner:
+        result = runner.run(timeout=30)
+    assert result.value == [2, "yes", 2]
+    assert timedelta(seconds=1) < result.duration
+    assert [attempt.error and attempt.error["ErrorType"] for attempt in result.step("work").attempts] == [
+        "durably.StepTimeoutError",
+        None,
+    ]
+
+
+def test_by_hand() -> None:
+    @durable_execution
+    def waits(_: None, ctx: DurableContext) -> Any:
+        return ctx.wait_for_callback(lambda *_: None, name="approval")
+
+    with LocalRunner(waits, real_time=True) as runner:
+        execution = runner.start()
+        execution.advance(0.02)
+        execution.callback("approval").succeed("yes")
+        assert execution.result().value == "yes"
+        assert abs(runner.clock.time() - time.time()) < 60
+
+
+def test_stuck() -> None:
+    @durable_execution
+    def waits(_: None, ctx: DurableContext) -> Any:
+        return ctx.wait_for_callback(lambda *_: None, name="approval")
+
+    with LocalRunner(waits, real_time=True) as runner, pytest.raises(ExecutionStuck, match="approval"):
+        runner.run()
