@@ -419,8 +419,8 @@ class Flavour:
 
 
 def _driven_sync(source: Callable[..., Any]) -> Callable[..., Any]:
-    def driven(*args: Any) -> Any:
-        generator = source(*args)
+    def driven(*args: Any, **kwargs: Any) -> Any:
+        generator = source(*args, **kwargs)
         try:
             value = generator.send(None)
             while True:
@@ -432,8 +432,8 @@ def _driven_sync(source: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _driven_async(source: Callable[..., Any]) -> Callable[..., Any]:
-    async def driven(*args: Any) -> Any:
-        generator = source(*args)
+    async def driven(*args: Any, **kwargs: Any) -> Any:
+        generator = source(*args, **kwargs)
         try:
             waited = generator.send(None)
             while True:
@@ -450,7 +450,7 @@ def _driven_async(source: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _coroutine_function(source: Callable[..., Any]) -> Callable[..., Any]:
-    async def driven(*args: Any) -> Any:
-        return source(*args)
+    async def driven(*args: Any, **kwargs: Any) -> Any:
+        return source(*args, **kwargs)
 
     return update_wrapper(driven, source)
