@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from durably import (
+    CallbackError,
     CallbackExternalError,
     CallbackSubmitterError,
     CallbackTimeoutError,
@@ -79,12 +80,12 @@ def test_a_submitter_that_fails_for_good(flavour: Flavour) -> None:
         try:
             yield ctx.wait_for_callback(flavour(submit), name="approval", config=config)
         except CallbackSubmitterError as error:
-            seen.append(str(error))
+            seen.append(f"{error.error_type} {error}")
         yield ctx.wait(Duration.from_seconds(1))
 
     world = flavour.run(handler)
     assert world.status == "SUCCEEDED"
-    assert seen == ["mail server away"] * 2
+    assert seen == ["OSError mail server away"] * 2
     assert world.named("approval")["Status"] == "FAILED"
 
 
@@ -131,3 +132,27 @@ def test_an_answer_that_comes_before_the_submitter_has_returned(flavour: Flavour
     world.run()
     assert world.value == "quick"
     assert world.invocations == 1
+
+
+def test_the_type_of_a_refusal_and_of_a_timeout_is_known(flavour: Flavour) -> None:
+    """Although the operation is a context, whose record names the class of the error that left it."""
+    seen = []
+
+    def handler(event, ctx):
+        def submit(callback_id, context):
+            pass
+
+        brief = WaitForCallbackConfig(heartbeat_timeout=Duration.from_seconds(2))
+        for name, config in (("refused", None), ("silent", brief)):
+            try:
+                yield ctx.wait_for_callback(flavour(submit), name=name, config=config)
+            except CallbackError as error:
+                seen.append((type(error).__name__, error.error_type, error.data))
+        yield ctx.wait(Duration.from_seconds(1))
+
+    refusal = Answer(failure={"ErrorType": "TooHeavy", "ErrorMessage": "no", "ErrorData": "4"})
+    world = flavour.run(handler, callbacks={"refused create callback id": refusal})
+    assert world.status == "SUCCEEDED"
+    expected = [("CallbackExternalError", "TooHeavy", "4"), ("CallbackTimeoutError", "Callback.Heartbeat", None)]
+    assert seen[-2:] == expected
+    assert set(seen) == set(expected)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from durably._errors import type_name
 from durably.config import StepConfig, WaitForCallbackConfig
 from durably.exceptions import CallbackError, CallbackSubmitterError, ChildContextError, StepError
 from durably.ids import CallbackId
@@ -57,7 +58,8 @@ def callback_failure(error: ChildContextError) -> Exception:
     if isinstance(inner, CallbackError):
         return inner  # external or timeout
     if isinstance(inner, StepError):
+        known = None if inner.error_type == type_name(StepError) else inner.error_type
         return CallbackSubmitterError(
-            inner.message or "the submitter failed", data=inner.data, stack_trace=inner.stack_trace
+            inner.message or "the submitter failed", known, data=inner.data, stack_trace=inner.stack_trace
         )
     return error
