@@ -55,9 +55,8 @@ class Program:
     Parameters:
         source: the generator function.
         expected: its result.
-        records: what it leaves; names of losers, which depend on the schedule, are left out (see ``loose``).
+        records: what it leaves.
         answers: to callbacks, by operation name.
-        loose: names of operations whose record depends on when the others were quicker.
         repeats: how many bodies a single crash may make run again.
         mode: of checkpointing.
     """
@@ -66,10 +65,8 @@ class Program:
     expected: Any
     records: frozenset[str]
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    loose: frozenset[str] = frozenset()
     repeats: int = 1
     mode: CheckpointMode = CheckpointMode.EAGER
-    page: int = 1000
 
     @property
     def name(self) -> str:
@@ -81,8 +78,6 @@ CATALOGUE: list[Program] = []
 
 def program(expected: Any, records: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter the function into the catalogue. ``records``: one a line."""
-    for option in ("loose",):
-        options[option] = frozenset(options.get(option, ()))
 
     def enter(source: Callable[..., Any]) -> Callable[..., Any]:
         lines = frozenset(line.strip() for line in records.strip().splitlines())
