@@ -86,14 +86,11 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
             protocol = self.run.hooks.watch(op, protocol)
         try:
             result = await self.run.drive(protocol)
-            op.note_end()
-            return result
-        except Exception:
-            op.note_end()
+        except BaseException as error:
+            op.over(seen=isinstance(error, Exception))
             raise
-        finally:
-            if op.scope.replaying:
-                op.end()
+        op.over(seen=True)
+        return result
 
     @overload
     def step(

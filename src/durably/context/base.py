@@ -68,15 +68,16 @@ _WAIT_FOR_CALLBACK: Final = WaitForCallbackConfig()
 class ContextBase:
     """Operations, without the waiting. Users see :class:`DurableContext` and :class:`AsyncDurableContext`."""
 
-    def __init__(self, run: Run, parent_id: str | None = None, label: str = "the handler's context") -> None:
+    _operation_serdes: SerDes[Any] | None = None
+    _logger: DurableLogger | None = None
+    _logged_in: ContextBase | None = None
+    _replay_logging: ReplayLogging | ReplayPredicate | None = None
+    scope: Scope | None = None
+
+    def __init__(self, run: Run, parent_id: str | None = None, label: str | Op = "the handler's context") -> None:
         self.run = run
         self._parent_id = parent_id
         self._label = label
-        self._operation_serdes: SerDes[Any] | None = None
-        self._logger: DurableLogger | None = None
-        self._logged_in: ContextBase | None = None
-        self._replay_logging: ReplayLogging | ReplayPredicate | None = None
-        self.scope: Scope | None = None
 
     # ---- what a handler may ask --------------------------------------------------------------------------
 
@@ -145,7 +146,8 @@ class ContextBase:
         self.logger.configure(logger, replay, fields)
 
     def __str__(self) -> str:
-        return self._label
+        label = self._label
+        return label if isinstance(label, str) else f"the context of {label.describe()}"
 
     # ---- numbering ---------------------------------------------------------------------------------------
 
@@ -316,7 +318,7 @@ class ContextBase:
         return self._drive(protocol(), op)
 
     def _child(self, op: Op, virtual: bool, operation_serdes: SerDes[Any] | None = None) -> ContextBase:
-        inner = type(self)(self.run, op.parent_id if virtual else op.id, f"the context of {op.describe()}")
+        inner = type(self)(self.run, op.parent_id if virtual else op.id, op)
         inner._logged_in = self
         inner._operation_serdes = (
             self._operation_serdes if operation_serdes is None else default_serdes(operation_serdes)
@@ -325,27 +327,36 @@ class ContextBase:
 
     # ---- how results are written -------------------------------------------------------------------------------
 
-    def _result_codec(self, serdes: SerDes[Any] | None, func: Callable[..., Any], op: Op, *types: Any) -> Codec:
-        """By the operation's own serdes, else the context's, else by ``types`` or the annotation of ``func``."""
+    def _result_codec(
+        self,
+        serdes: SerDes[Any] | None,
+        func: Callable[..., Any],
+        op: Op,
+        result_type: Any = MISSING,
+        configured: Any = None,
+    ) -> Codec:
+        """By the operation's own serdes, else the context's, else by a type or the annotation of ``func``."""
+        if serdes is None and self._operation_serdes is None:
+            return result_codec_for(annotation_of(func, result_type, configured))
         name = "serdes"
         if serdes is None:
             serdes, name = self._operation_serdes, "operation_serdes"
-        if serdes is None:
-            return result_codec_for(annotation_of(func, *types))
-        for one in types:
+        for one in (result_type, configured):
             check_result_type(serdes, None if one is MISSING else one, "result", name)
-        return _codec_by(serdes, lambda: result_codec_for(annotation_of(func, *types)), op)
+        assert serdes is not None
+        return _codec_by(serdes, lambda: result_codec_for(annotation_of(func, result_type, configured)), op)
 
     def _default_codec(self, make_codec: Callable[[], Codec], op: Op) -> Codec:
         """For an operation that has no serdes of its own."""
         return make_codec() if self._operation_serdes is None else _codec_by(self._operation_serdes, make_codec, op)
 
 
-def annotation_of(func: Callable[..., Any], *given: Any) -> Any:
+def annotation_of(func: Callable[..., Any], result_type: Any = MISSING, configured: Any = None) -> Any:
     """The type a result is restored to: as given, else as the function is annotated."""
-    for one in given:
-        if one is not None and one is not MISSING:
-            return one
+    if result_type is not MISSING and result_type is not None:
+        return result_type
+    if configured is not MISSING and configured is not None:
+        return configured
     return return_annotation(func)
 
 

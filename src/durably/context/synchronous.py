@@ -88,14 +88,11 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
             protocol = self.run.hooks.watch(op, protocol)
         try:
             result = self.run.drive(protocol)
-            op.note_end()
-            return result
-        except Exception:
-            op.note_end()
+        except BaseException as error:
+            op.over(seen=isinstance(error, Exception))
             raise
-        finally:
-            if op.scope.replaying:
-                op.end()
+        op.over(seen=True)
+        return result
 
     def step(
         self,

@@ -172,7 +172,7 @@ def _summary(plan: Batch, result: BatchResult[Any]) -> str | None:
 def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
     """The protocol of one branch."""
     spec = plan.specs[index]
-    scope = Scope(op.run, None, None, op.describe(), replaying=op.scope.replaying, branch=branch)
+    scope = Scope(op.run, None, None, op, replaying=op.scope.replaying, branch=branch)
     scope.mode, scope.time_ms = op.scope.mode, op.time_ms
     inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, spec.name, op.id)
     config = _FLAT if plan.flat else _NESTED

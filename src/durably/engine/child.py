@@ -64,7 +64,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         op.post("START")
 
     branch = Branch(op.scope.branch)
-    scope = Scope(run, context, op.id, op.describe(), replaying=op.scope.replaying, like=op.scope, branch=branch)
+    scope = Scope(run, context, op.id, op, replaying=op.scope.replaying, like=op.scope, branch=branch)
     scope.time_ms = op.time_ms
     try:
         try:

@@ -115,17 +115,25 @@ class Op:
         hooks = self.run.hooks
         return protocol if hooks is None else hooks.function(self, protocol)
 
-    def note_end(self) -> None:
-        """The call is over: so late is it now in the program (see ContextBase.now).
+    def over(self, *, seen: bool) -> None:
+        """The call is over; ``seen``: and the program goes on with its result or its error."""
+        scope = self.scope
+        if seen:
+            self._note_time(scope)
+        if scope.replaying:
+            self.end()
+
+    def _note_time(self, scope: Scope) -> None:
+        """So late is it now in the program (see ContextBase.now).
 
         Where a step's result may be used before it is recorded nobody knows yet when that will have been.
         """
         record = self.run.ops.get(self.id)
-        if record is None or not self.asked or (self.type == "STEP" and self.mode is not CheckpointMode.EAGER):
+        if record is None or not self.asked:
             return
-        ended = record.get("EndTimestamp")
-        if ended is not None and ended > self.scope.time_ms:
-            self.scope.time_ms = ended
+        ended = record.get("EndTimestamp") or 0
+        if ended > scope.time_ms and (self.type != "STEP" or self.mode is CheckpointMode.EAGER):
+            scope.time_ms = ended
 
     def end(self) -> None:
         """The call is over; called only while the scope is replaying."""
@@ -202,6 +210,8 @@ class Op:
     def describe(self) -> str:
         """For people: ``step 'charge' (Step)``."""
         return describe(self.type, self.sub_type, self.name)
+
+    __str__ = describe
 
     def error(self, record: Operation, message: str = "") -> ErrorObject:
         """The recorded error; ``message`` where the record has none."""

@@ -50,7 +50,9 @@ class Outbox:
     def add(self, update: OperationUpdate) -> int:
         """Queue ``update``; returns its number, acknowledged once ``acknowledged`` has reached it."""
         self._pending.append(update)
-        self.pending_bytes += utf8_size(update.get("Payload") or "")
+        payload = update.get("Payload")
+        if payload:
+            self.pending_bytes += utf8_size(payload)
         self.last += 1
         return self.last
 
@@ -87,7 +89,8 @@ class Outbox:
                 break
             seen[update["Id"]] = update["Action"]
             batch.append(pending.popleft())
-            self.pending_bytes -= utf8_size(update.get("Payload") or "")
+        taken = sum([utf8_size(update.get("Payload") or "") for update in batch]) if pending else self.pending_bytes
+        self.pending_bytes -= taken
         self._in_flight = len(batch)
         return batch
 

@@ -39,7 +39,7 @@ class Scope:
         run: the invocation.
         owner: the context that may be used; None in a step's body.
         prefix: what its operations' ids are derived from; None at the root.
-        where: for messages, e.g. ``step 'charge'``.
+        where: for messages, e.g. ``step 'charge'``, or what is so called when it is made a string.
         replaying: the code runs over what an earlier invocation already recorded.
         like: used by the same thread as this scope; by default the current one.
         branch: that the code is part of; by default that of ``like``.
@@ -71,7 +71,7 @@ class Scope:
         run: Run,
         owner: Any,
         prefix: str | None,
-        where: str,
+        where: object,
         *,
         replaying: bool = False,
         like: Scope | None = None,

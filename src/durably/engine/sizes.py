@@ -5,13 +5,16 @@ The service refuses it, too, but by refusing the whole call: that would fail the
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from durably.exceptions import SerDesError
 from durably.wire.limits import MAX_OPERATION_PAYLOAD
 from durably.wire.payloads import utf8_size
 
-__all__ = ["REMEDY", "check_size"]
+if TYPE_CHECKING:
+    from .operation import Op
+
+__all__ = ["REMEDY", "check_result", "check_size"]
 
 REMEDY: Final = "Store it elsewhere and return a reference, or give the operation a FileSystemSerDes."
 
@@ -24,3 +27,9 @@ def check_size(what: str, text: str, remedy: str = REMEDY, limit: int = MAX_OPER
     raise SerDesError(
         f"{what} takes {size:,} bytes; at most {limit:,} ({limit // 1024**2} MiB) can be recorded. {remedy}"
     )
+
+
+def check_result(op: Op, text: str) -> None:
+    """The same for the result of ``op``, in no time where it is short."""
+    if len(text) * 4 > MAX_OPERATION_PAYLOAD:
+        check_size(f"the result of {op.describe()}", text)

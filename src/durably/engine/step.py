@@ -31,7 +31,7 @@ from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
 from .scope import Scope
-from .sizes import check_size
+from .sizes import check_result
 from .suspension import Verdict
 
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ def step(
                 if record is not None and is_terminal(record):
                     continue
         try:
-            scope = Scope(run, None, None, op.describe())
+            scope = Scope(run, None, None, op)
             body = run.environment.body(op, attempt, func, config.timeout_seconds)
             value = yield Body(body, (make_context(op, attempt),), scope, is_step=True, timeout=config.timeout_seconds)
             text, value = codec.round_trip(value)
-            check_size(f"the result of {op.describe()}", text)
+            check_result(op, text)
         except ExecutionError as error:  # says itself that the execution is to fail
             run.end(Verdict(error=error_object(error), cause=error))
             raise

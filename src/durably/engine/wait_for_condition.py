@@ -67,7 +67,7 @@ def wait_for_condition(
             op.post("START")
         try:
             state = config.initial_state if details.get("Result") is None else codec.decode(details["Result"])
-            scope = Scope(run, None, None, op.describe())
+            scope = Scope(run, None, None, op)
             body = run.environment.body(op, attempt, check, None)
             state = yield Body(body, (state, make_context(op, attempt)), scope, is_step=True)
             text, state = codec.round_trip(state)

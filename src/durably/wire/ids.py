@@ -21,8 +21,19 @@ __all__ = ["ARN_PATTERN", "ExecutionArn", "blake2b", "execution_operation_id", "
 
 def operation_id(prefix: str | None, n: int | str) -> str:
     """The id of the ``n``-th operation below ``prefix`` (the enclosing context operation's full id)."""
-    text = f"{prefix}-{n}" if prefix else str(n)
-    return blake2b(text.encode()).hexdigest()[:64]
+    if prefix:
+        return blake2b(f"{prefix}-{n}".encode()).hexdigest()[:64]
+    known = _root_ids.get(n)
+    if known is None:
+        known = blake2b(str(n).encode()).hexdigest()[:64]
+        if len(_root_ids) < _ROOT_IDS_KEPT:
+            _root_ids[n] = known
+    return known
+
+
+_ROOT_IDS_KEPT: Final = 16_384
+_root_ids: dict[int | str, str] = {}
+"""They are the same in every execution, so a process hashes each once, for all replays that it makes."""
 
 
 ARN_PATTERN: Final = Pattern(
