@@ -124,6 +124,14 @@ def test_saved_and_loaded_it_is_the_same(run: Any, tmp_path: Path) -> None:
     assert json.loads(path.read_text())["DurablyHistory"] == 1
 
 
+def test_saved_without_the_names_of_files(run: Any, tmp_path: Path) -> None:
+    history = History.of_run(run)
+    assert "StackTrace" in history.save(tmp_path / "with.json").read_text()
+    path = history.save(tmp_path / "without.json", stack_traces=False)
+    assert "StackTrace" not in path.read_text()
+    assert replay(everything, path).ok
+
+
 @pytest.mark.parametrize("form", ["seconds", "iso", "list"])
 def test_other_tools_exports(run: Any, form: str, tmp_path: Path) -> None:
     history = History.of_run(run)

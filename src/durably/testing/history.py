@@ -63,15 +63,15 @@ class History:
         events: Iterable[Mapping[str, Any]],
         operations: Iterable[Mapping[str, Any]] | None = None,
     ) -> None:
-        self.events = cast("list[Event]", [dict(event) for event in events])
+        self.events: list[Event] = cast("list[Event]", [dict(event) for event in events])
         if not self.events or self.events[0]["EventType"] != "ExecutionStarted":
             first = self.events[0]["EventType"] if self.events else "nothing"
             raise HistoryError(
                 f"a history begins with ExecutionStarted, this one with {first}: export the whole history, oldest first"
             )
-        self.execution = _completed(execution, self.events)
+        self.execution: dict[str, Any] = _completed(execution, self.events)
         if operations is None:
-            self.operations = operations_of(self.execution_id, self.events)
+            self.operations: list[Operation] = operations_of(self.execution_id, self.events)
         else:
             begun = {event.get("Id"): n for n, event in reversed(list(enumerate(self.events)))}
             kept = [dict(operation) for operation in operations if operation["Type"] != "EXECUTION"]
@@ -152,11 +152,15 @@ class History:
             "Operations": self.operations,
         }
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the document to ``path``; makes the directory if it has to. Returns the path."""
+    def save(self, path: str | os.PathLike[str], *, stack_traces: bool = True) -> Path:
+        """Write the document to ``path``; makes the directory if it has to. Returns the path.
+
+        ``stack_traces`` False leaves them out: they name files of the machine that the execution ran on.
+        """
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        document = self.to_dict() if stack_traces else _without_traces(self.to_dict())
+        target.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return target
 
     @classmethod
@@ -259,6 +263,12 @@ def _completed(given: Mapping[str, Any], events: Sequence[Event]) -> dict[str, A
 def _input_shown(first: Event) -> bool:
     details = cast("Mapping[str, Any]", first).get("ExecutionStartedDetails") or {}
     return "Input" not in details or "Payload" in details["Input"]
+
+
+def _without_traces(shape: Any) -> Any:
+    if isinstance(shape, Mapping):
+        return {key: _without_traces(value) for key, value in shape.items() if key != "StackTrace"}
+    return [_without_traces(value) for value in shape] if isinstance(shape, list) else shape
 
 
 def _in_millis(shape: Any) -> Any:

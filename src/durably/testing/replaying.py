@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
+from durably.engine.batch_policy import CompletionRecord
 from durably.engine.operation import describe
 from durably.execution import DurableFunction, durable_execution
 from durably.wire.ids import operation_id
@@ -52,7 +53,7 @@ class ReplayFailedError(AssertionError):
 
     def __init__(self, reports: Sequence[ReplayReport]) -> None:
         super().__init__("\n\n".join(str(report) for report in reports))
-        self.reports = list(reports)
+        self.reports: list[ReplayReport] = list(reports)
 
 
 def replay(
@@ -280,6 +281,7 @@ class _Replay:
                 changed = _opened(context, below)
                 if changed is not None:
                     opened[op_id] = changed
+                    self.loose |= {operation_id(op_id, index) for index in _undecided(changed)}
         self.opened = frozenset(opened)
         if not opened:
             return
@@ -326,6 +328,12 @@ def _envelope(sub_type: str, result: str | None) -> str | None:
             "startedIndexes": started,
         }
     )
+
+
+def _undecided(batch: Operation) -> list[int]:
+    """The branches that a batch was decided without; they may have ended all the same."""
+    decided = CompletionRecord.from_payload(batch.get("ContextDetails", {}).get("Result"))
+    return [] if decided is None else sorted(decided.started_indexes)
 
 
 def _spread(states: Sequence[InvocationState], most: int) -> list[InvocationState]:
