@@ -53,7 +53,6 @@ class Run:
         went_on: something has happened that no earlier invocation has seen.
         given_up: see :func:`durably.engine.combinators.given_up`; None until somebody asks.
         hooks: those of the function's plugins; None without plugins.
-        hooks: those of the function's plugins; None without plugins.
     """
 
     is_async = False
@@ -71,7 +70,6 @@ class Run:
         self.updated: frozenset[str] = frozenset()
         self.went_on = False
         self.given_up: set[str] | None = None
-        self.hooks: Hooks | None = None
         self.hooks: Hooks | None = None
         self.checkpoints = CheckpointConfig()
         self.function: Any = None
