@@ -189,7 +189,7 @@ class SerDesError(DurableExecutionsError):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.error_type = error_type or f"{type(self).__module__}.{type(self).__qualname__}"
+        self.error_type: str = error_type or f"{type(self).__module__}.{type(self).__qualname__}"
         self.data = data
         self.stack_trace = stack_trace
 
@@ -351,7 +351,7 @@ class DurableOperationError(DurableExecutionsError):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.error_type = error_type or f"{type(self).__module__}.{type(self).__qualname__}"
+        self.error_type: str = error_type or f"{type(self).__module__}.{type(self).__qualname__}"
         self.data = data
         self.stack_trace = stack_trace
 
@@ -416,7 +416,7 @@ class AllFailedError(DurableOperationError):
         if message is None and errors:
             message = f"all {len(errors)} operations failed: " + "; ".join(str(error) for error in errors)
         super().__init__(message, error_type, data, stack_trace)
-        self.errors = list(errors)
+        self.errors: list[Exception] = list(errors)
 
 
 class CompensationError(DurableOperationError):

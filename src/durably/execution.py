@@ -75,24 +75,24 @@ class DurableFunction(Generic[In, Out]):
         tracing: Tracing | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.__name__ = name_of(handler)
+        self.__name__: str = name_of(handler)
         self.handler = handler
-        self.is_async = is_coroutine_function(handler)
-        self.client = client
+        self.is_async: bool = is_coroutine_function(handler)
+        self.client: Any = client
         self.logger, self.replay_logging = checked_logging(logger, replay_logging)
-        self.checkpoints = checkpoints_of(checkpointing)
+        self.checkpoints: CheckpointConfig = checkpoints_of(checkpointing)
         self.durable_options: Mapping[str, Any] = dict(options or {})
         check_serdes(serdes, "serdes")
         check_serdes(operation_serdes, "operation_serdes")
         self._serdes = serdes
         self._operation_serdes = default_serdes(operation_serdes)
         self._codecs: tuple[Codec, Codec] | None = None
-        self.plugins = plugins_of(plugins)
+        self.plugins: Sequence[DurableInstrumentationPluginFactory] = plugins_of(plugins)
         if tracing is not None:
             from .tracing import TracingFactory
 
             self.plugins = (TracingFactory(tracing, self.__name__), *self.plugins)
-        self.error_handler = checked_error_handler(error_handler, self.is_async)
+        self.error_handler: Any = checked_error_handler(error_handler, self.is_async)
         update_wrapper(self, handler)
 
     # ---- running it ---------------------------------------------------------------------------------------

@@ -227,11 +227,11 @@ class InvocationFacts:
         lambda_context: Any,
         reason: Callable[[], TerminationReason | None] = _none,
     ) -> None:
-        self.reason = reason
-        self.execution = execution
-        self.operations = operations
-        self.updated = updated
-        self.lambda_context = lambda_context
+        self.reason: Callable[[], TerminationReason | None] = reason
+        self.execution: Mapping[str, Any] = execution
+        self.operations: Callable[[], Sequence[Operation]] = operations
+        self.updated: frozenset[str] = updated
+        self.lambda_context: Any = lambda_context
 
     @property
     def input(self) -> Any:

@@ -44,7 +44,7 @@ class Narrator:
     """
 
     def __init__(self, options: str = "", *, width: int = 100) -> None:
-        self.tree = ExecutionTree()
+        self.tree: ExecutionTree = ExecutionTree()
         self._options = options
         self._width = width
 

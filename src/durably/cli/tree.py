@@ -75,7 +75,7 @@ class ExecutionTree:
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
         self.roots: list[Node] = []
-        self.status = "RUNNING"
+        self.status: str = "RUNNING"
         self.started: int | None = None
         self.ended: int | None = None
         self.input: str | None = None

@@ -68,9 +68,9 @@ class Connection:
         self._sock: socket.socket = sock
         self._buffer = b""
         self._poll: Any = None
-        self.exchanges = 0
-        self.reusable = True
-        self.idle_since = 0.0
+        self.exchanges: int = 0
+        self.reusable: bool = True
+        self.idle_since: float = 0.0
 
     def is_quiet(self) -> bool:
         """False when the server has closed (or said something unasked) while nobody looked."""

@@ -30,7 +30,7 @@ class InProcessClient:
     __slots__ = ("port",)
 
     def __init__(self, port: CheckpointPort) -> None:
-        self.port = port
+        self.port: CheckpointPort = port
 
     def checkpoint(
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None

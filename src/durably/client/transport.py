@@ -20,7 +20,7 @@ from .connection import Connection, ConnectionLost, Response
 from .credentials import credential_source
 from .proxy import proxy_for
 from .sigv4 import Signer
-from .urls import encode_query, lambda_endpoint, region_of
+from .urls import Endpoint, encode_query, lambda_endpoint, region_of
 
 __all__ = ["Transport"]
 
@@ -55,14 +55,14 @@ class Transport:
         if not user_agent_extra.isprintable() or not user_agent_extra.isascii():
             raise ValueError(f"user_agent_extra must be printable ASCII, not {user_agent_extra!r}")
         region = region_of(os.environ, region)
-        self.endpoint = lambda_endpoint(os.environ, region, endpoint_url)
+        self.endpoint: Endpoint = lambda_endpoint(os.environ, region, endpoint_url)
         if region is None:
             if self.endpoint.secure:
                 raise ValueError(f"no AWS region to sign for {self.endpoint.url}: set AWS_REGION or pass region=")
             region = "us-east-1"
         self._proxy = proxy_for(os.environ, self.endpoint)
         self.region = region
-        self.clock = clock or Clock()
+        self.clock: Clock = clock or Clock()
         self._signer = Signer(region)
         self._credentials = credential_source(credentials, optional=not self.endpoint.secure)
         self._connect_timeout = connect_timeout

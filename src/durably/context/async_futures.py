@@ -46,7 +46,7 @@ class AsyncDurableFuture(FutureBase, Generic[T]):
         self._task = task
         self._branch = branch
         self._cut = False
-        self.order = LAST
+        self.order: int = LAST
         task.add_done_callback(self._ended)
 
     def _ended(self, _: object) -> None:

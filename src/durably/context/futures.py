@@ -54,7 +54,7 @@ class FutureBase:
         self._scope = scope
         self._what = what
         self.operation_id = operation_id
-        self.is_wait = what.startswith("wait") and what[4:5] in ("", " ")
+        self.is_wait: bool = what.startswith("wait") and what[4:5] in ("", " ")
         self.fresh = fresh
         self.abandoned = False
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Final
 
 from durably.wire.limits import MAX_UPDATES_PER_CHECKPOINT
@@ -84,7 +84,7 @@ class AsyncGroup:
         self._outcomes: deque[Outcome] = deque()
         self._asked: ParkFuture | None = None
         self._closed = False
-        self.context = copy_context()  # what the code that opened the group has set is seen by all branches
+        self.context: Context = copy_context()  # what the code that opened the group has set is seen by all branches
 
     def start(self, index: int) -> None:
         self._run.beginnings.add(self, index)

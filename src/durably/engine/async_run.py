@@ -60,7 +60,7 @@ class AsyncRun(AsyncWriter):
         self._suspect: asyncio.Task[Any] | None = None
         self._steps = 0
         self._limit = TimeLimit(self)
-        self.timers = Timers(self)
+        self.timers: Timers = Timers(self)
         self._checking = False
         self.spawn_batch: Any = None
 

@@ -14,7 +14,7 @@ from durably.wire.api_errors import ApiError
 from .alarm import Alarm, due_of
 from .async_group import Beginnings
 from .delivery import Delivery
-from .environment import environment_of
+from .environment import Environment, environment_of
 from .operation import is_terminal
 from .pages import gather_pages
 from .requests import Flush
@@ -40,10 +40,10 @@ class AsyncWriter(Run):
         self, arn: str, token: str, operations: list[Operation], transport: AsyncTransport, lambda_context: Any = None
     ) -> None:
         super().__init__(arn, token, operations, lambda_context)
-        self.environment = environment_of(transport)
+        self.environment: Environment = environment_of(transport)
         self.transport = transport
         self._lead_soon = getattr(transport, "soon", None)
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._outside = copy_context()
         self._outside.run(CURRENT.set, None)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -57,7 +57,7 @@ class AsyncWriter(Run):
         self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
         self._alarm = Alarm(self.loop, self._outside, self.environment.now_ms, self._still_due, self._refresh)
         self._delivery = Delivery(self.loop, self._soon, self._handed_out)
-        self.beginnings = Beginnings(self)
+        self.beginnings: Beginnings = Beginnings(self)
         self.timers: Timers
 
     def _check_soon(self) -> None:
@@ -72,7 +72,7 @@ class AsyncWriter(Run):
         self.refuse_if_ended(branch)
         seq = self.outbox.add(update)
         if not deferred:
-            self.urgent = seq
+            self.urgent: int = seq
         if self.must_send():
             self._send_soon()
         else:

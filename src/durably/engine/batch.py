@@ -72,11 +72,11 @@ class BranchSpec:
         *,
         batched: bool = False,
     ) -> None:
-        self.name = name
-        self.func = func
-        self.first = first
-        self.labels = labels
-        self.batched = batched
+        self.name: str = name
+        self.func: Callable[[Any], Any] = func
+        self.first: int = first
+        self.labels: Sequence[str | None] = labels
+        self.batched: bool = batched
 
     @property
     def indexes(self) -> range:
@@ -113,7 +113,7 @@ class Batch:
         self.branch_codec = branch_codec
         self.codec = codec
         self.make_context = make_context
-        self.flat = config.nesting_type is NestingType.FLAT
+        self.flat: bool = config.nesting_type is NestingType.FLAT
 
 
 def batch(op: Op, plan: Batch) -> Protocol:

@@ -61,8 +61,8 @@ class CompletionPolicy:
 
     def __init__(self, total: int, config: CompletionConfig | None = None) -> None:
         config = config or CompletionConfig()
-        self.total = total
-        self.tolerated = _tolerated_failures(total, config)
+        self.total: int = total
+        self.tolerated: int | None = _tolerated_failures(total, config)
         self._predicate = config.should_complete
         self._min_successful = config.min_successful
 

@@ -34,10 +34,10 @@ class Branch:
     __slots__ = ("concurrent", "over", "parent", "parked", "strand", "tasks")
 
     def __init__(self, parent: Branch | None, *, isolated: bool = False) -> None:
-        self.parent = parent
+        self.parent: Branch | None = parent
         self.strand: Branch | None = self if isolated else (parent.strand if parent is not None else None)
-        self.over = False
-        self.concurrent = False
+        self.over: bool = False
+        self.concurrent: bool = False
         self.parked: list[tuple[str, str | None, int | None]] | None = None
         self.tasks: set[asyncio.Task[Any]] | None = None
 

@@ -66,7 +66,7 @@ class Decision:
     __slots__ = ("index",)
 
     def __init__(self, index: int | None) -> None:
-        self.index = index
+        self.index: int | None = index
 
     def lost(self, index: int) -> bool:
         return self.index is not None and index != self.index

@@ -13,7 +13,7 @@ from .run import Run
 from .suspension import Verdict
 
 if TYPE_CHECKING:
-    from durably.wire.shapes import ErrorObject, InvocationOutput, OperationUpdate
+    from durably.wire.shapes import ErrorObject, InvocationOutput, Operation, OperationUpdate
 
 __all__ = ["Envelope", "failed", "from_verdict", "oversized", "state_failure", "succeeded"]
 
@@ -28,7 +28,7 @@ class Envelope:
             self.arn: str = event["DurableExecutionArn"]
             self.token: str = event["CheckpointToken"]
             state = event.get("InitialExecutionState") or {}
-            self.operations = list(state.get("Operations") or ())
+            self.operations: list[Operation] = list(state.get("Operations") or ())
             self.marker: str | None = state.get("NextMarker") or None
             self.updated: list[str] = list(event.get("UpdatedOperationIds") or ())
             for operation in self.operations:

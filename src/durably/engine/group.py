@@ -25,9 +25,9 @@ class Outcome:
     __slots__ = ("error", "index", "value")
 
     def __init__(self, index: int, value: Any, error: Exception | None) -> None:
-        self.index = index
-        self.value = value
-        self.error = error
+        self.index: int = index
+        self.value: Any = value
+        self.error: Exception | None = error
 
 
 class Group(Protocol):

@@ -51,17 +51,17 @@ class Op:
         name: str | None,
         parent_id: str | None,
     ) -> None:
-        self.run = run
-        self.scope = scope
-        self.id = op_id
+        self.run: Run = run
+        self.scope: Scope = scope
+        self.id: str = op_id
         self.type: OperationTypeName = op_type
-        self.sub_type = sub_type
-        self.name = name
-        self.parent_id = parent_id
-        self.resumed = False
+        self.sub_type: str = sub_type
+        self.name: str | None = name
+        self.parent_id: str | None = parent_id
+        self.resumed: bool = False
         self.created = False
-        self.asked = op_type != "CALLBACK"
-        self.time_ms = scope.time_ms
+        self.asked: bool = op_type != "CALLBACK"
+        self.time_ms: int = scope.time_ms
 
     def within(self, scope: Scope) -> Op:
         """The same operation, waited for by other code than made it."""

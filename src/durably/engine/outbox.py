@@ -42,9 +42,9 @@ class Outbox:
     def __init__(self) -> None:
         self._pending: deque[OperationUpdate] = deque()
         self._in_flight = 0
-        self.acknowledged = 0
-        self.last = 0
-        self.pending_bytes = 0
+        self.acknowledged: int = 0
+        self.last: int = 0
+        self.pending_bytes: int = 0
         """Of the payloads that wait."""
 
     def add(self, update: OperationUpdate) -> int:

@@ -30,7 +30,7 @@ class PluginCalls:
     """One plugin of this invocation: its hooks, and what has been said about it."""
 
     def __init__(self, plugin: Any, start: InvocationStartInfo) -> None:
-        self.name = name_of(plugin)
+        self.name: str = name_of(plugin)
         self.start = start
         self.reported: set[str] = set()
         self.hooks: dict[str, Callable[[Any], Any]] = {}

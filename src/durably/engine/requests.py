@@ -26,11 +26,11 @@ class Flush:
     __slots__ = ("completion", "final", "op_id", "seq", "strand")
 
     def __init__(self, seq: int, op_id: str, strand: Branch | None, *, completion: bool, final: bool = False) -> None:
-        self.final = final
-        self.seq = seq
-        self.op_id = op_id
-        self.strand = strand
-        self.completion = completion
+        self.final: bool = final
+        self.seq: int = seq
+        self.op_id: str = op_id
+        self.strand: Branch | None = strand
+        self.completion: bool = completion
 
 
 class Park:
@@ -42,10 +42,10 @@ class Park:
     __slots__ = ("_met", "due_ms", "op_id", "strand")
 
     def __init__(self, op: Op, due_ms: int | None = None) -> None:
-        self.op_id = op.id
+        self.op_id: str = op.id
         branch = op.scope.branch
-        self.strand = None if branch is None else branch.strand
-        self.due_ms = due_ms
+        self.strand: Branch | None = None if branch is None else branch.strand
+        self.due_ms: int | None = due_ms
         self._met = op.record()
 
     def changed(self, ops: dict[str, Operation]) -> bool:
@@ -63,8 +63,8 @@ class Turn:
     __slots__ = ("cancelled_after_ms", "op_id")
 
     def __init__(self, op_id: str, cancelled_after_ms: int | None = None) -> None:
-        self.op_id = op_id
-        self.cancelled_after_ms = cancelled_after_ms
+        self.op_id: str = op_id
+        self.cancelled_after_ms: int | None = cancelled_after_ms
 
 
 class Pause:
@@ -91,11 +91,11 @@ class Body:
         is_step: bool,
         timeout: float | None = None,
     ) -> None:
-        self.func = func
-        self.args = args
-        self.scope = scope
-        self.is_step = is_step
-        self.timeout = timeout
+        self.func: Callable[..., Any] = func
+        self.args: tuple[Any, ...] = args
+        self.scope: Scope = scope
+        self.is_step: bool = is_step
+        self.timeout: float | None = timeout
 
 
 class OpenGroup:
@@ -104,8 +104,8 @@ class OpenGroup:
     __slots__ = ("branch", "make")
 
     def __init__(self, branch: Branch | None, make: MakeBranch) -> None:
-        self.branch = branch
-        self.make = make
+        self.branch: Branch | None = branch
+        self.make: MakeBranch = make
 
 
 class NextOutcome:
@@ -114,7 +114,7 @@ class NextOutcome:
     __slots__ = ("group",)
 
     def __init__(self, group: Any) -> None:
-        self.group = group
+        self.group: Any = group
 
 
 Request = Flush | Park | Pause | Turn | Body | OpenGroup | NextOutcome

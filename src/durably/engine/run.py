@@ -62,7 +62,7 @@ class Run:
         self.token: str | None = token
         self.environment: Environment = REAL
         self.ops: dict[str, Operation] = {operation["Id"]: operation for operation in operations}
-        self.outbox = Outbox()
+        self.outbox: Outbox = Outbox()
         self.lambda_context = lambda_context
         self.logger: Any = None
         self.verdict: Verdict | None = None
@@ -71,7 +71,7 @@ class Run:
         self.went_on = False
         self.given_up: set[str] | None = None
         self.hooks: Hooks | None = None
-        self.checkpoints = CheckpointConfig()
+        self.checkpoints: CheckpointConfig = CheckpointConfig()
         self.function: Any = None
         self.stop_at: float | None = None
         self.cut_at: float | None = None

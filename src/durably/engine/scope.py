@@ -77,23 +77,23 @@ class Scope:
         like: Scope | None = None,
         branch: Branch | None = None,
     ) -> None:
-        self.run = run
-        self.owner = owner
-        self.prefix = prefix
+        self.run: Run = run
+        self.owner: Any = owner
+        self.prefix: str | None = prefix
         self.preset_id: str | None = None
-        self.where = where
-        self.replaying = replaying
+        self.where: object = where
+        self.replaying: bool = replaying
         self.thread: int = get_ident() if like is None else like.thread
         self.branch: Branch | None = like.branch if branch is None and like is not None else branch
-        self.count = 0
-        self.spawned = 0
+        self.count: int = 0
+        self.spawned: int = 0
         self.started: Any = None
         self.mode: CheckpointMode | None = None if like is None else like.mode
         self.time_ms: int = 0 if like is None else like.time_ms
-        self.drawn = 0
-        self.timers = 0
+        self.drawn: int = 0
+        self.timers: int = 0
         self.disorder: str | None = None
-        self.is_task = False
+        self.is_task: bool = False
         self._peeked: str | None = None
 
     def take_id(self) -> str:

@@ -48,11 +48,11 @@ class Verdict:
         output: InvocationOutput | None = None,
         cause: Exception | None = None,
     ) -> None:
-        self.pending = pending
-        self.error = error
-        self.raises = raises
-        self.output = output
-        self.cause = cause
+        self.pending: bool = pending
+        self.error: ErrorObject | None = error
+        self.raises: BaseException | None = raises
+        self.output: InvocationOutput | None = output
+        self.cause: Exception | None = cause
 
     def __repr__(self) -> str:
         if self.pending:

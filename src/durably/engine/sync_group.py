@@ -28,6 +28,8 @@ from .scope import CURRENT
 from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
+    import threading
+
     from durably.wire.shapes import Operation
 
     from .sync_run import SyncRun
@@ -48,10 +50,10 @@ class _Strand:
     __slots__ = ("changed", "groups", "not_before_ms", "refreshes")
 
     def __init__(self, changed: Condition) -> None:
-        self.changed = changed
+        self.changed: Condition = changed
         self.groups: list[SyncGroup] = []
-        self.refreshes = 0
-        self.not_before_ms = 0
+        self.refreshes: int = 0
+        self.not_before_ms: int = 0
 
 
 class Crew:
@@ -59,7 +61,7 @@ class Crew:
 
     def __init__(self, run: SyncRun) -> None:
         self.run = run
-        self.lock = run.lock
+        self.lock: threading.Lock = run.lock
         self._opened = 0
         self._open: dict[int, SyncGroup] = {}
         self._work_in: list[SyncGroup] = []
@@ -224,7 +226,7 @@ class SyncGroup:
         self._crew = crew
         self._run = crew.run
         self._parent = parent
-        self.key = None if parent is None else parent.strand
+        self.key: Branch | None = None if parent is None else parent.strand
         self._make = make
         self._context = copy_context()
         self.to_run: deque[int] = deque()
@@ -234,7 +236,9 @@ class SyncGroup:
         self._parked: dict[int, Waits] = {}
         self._dues: list[tuple[int, int]] = []
         self._outcomes: deque[Outcome] = deque()
-        self.closed = False
+        self.closed: bool = False
+        self.number: int
+        self.strand: _Strand
         with crew.lock:
             self.number, self.strand = crew.enter(self)
 

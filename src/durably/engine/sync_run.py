@@ -20,7 +20,7 @@ from durably.exceptions import ValidationError
 from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
 
-from .environment import environment_of
+from .environment import Condition, Environment, environment_of
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Pause, Request, Turn
 from .run import Protocol, Run, state_of
 from .scope import CURRENT
@@ -55,9 +55,9 @@ class SyncRun(Run):
     ) -> None:
         super().__init__(arn, token, operations, lambda_context)
         self.client = client
-        self.environment = environment_of(client)
-        self.lock = threading.Lock()
-        self.state = self.environment.condition(self.lock)
+        self.environment: Environment = environment_of(client)
+        self.lock: threading.Lock = threading.Lock()
+        self.state: Condition = self.environment.condition(self.lock)
         self._crew: Crew | None = None
         self._sending = False
         self._calling = allocate_lock()
@@ -174,7 +174,7 @@ class SyncRun(Run):
             self.refuse_if_ended(branch)
             seq = self.outbox.add(update)
             if not deferred:
-                self.urgent = seq
+                self.urgent: int = seq
             if not awaited and not deferred:
                 self._look_soon()
             elif deferred and not self._helper and self.stop_at is not None:

@@ -77,7 +77,7 @@ class Timers:
 
     def __init__(self, run: AsyncRun) -> None:
         self.run = run
-        self.due = 0
+        self.due: int = 0
         self.foretold: set[_Timer] = set()
         self._armed: set[_Timer] = set()
         self._prune_above = 64
@@ -139,13 +139,13 @@ class _Timer:
     def __init__(
         self, timers: Timers, scope: Scope, callback: Callable[..., Any], args: tuple[Any, ...], context: Context
     ) -> None:
-        self.timers = timers
-        self.scope = scope
-        self.callback = callback
-        self.args = args
-        self.context = context
-        self.op_id = scope.take_timer_id()
-        self.calls = 0
+        self.timers: Timers = timers
+        self.scope: Scope = scope
+        self.callback: Callable[..., Any] = callback
+        self.args: tuple[Any, ...] = args
+        self.context: Context = context
+        self.op_id: str = scope.take_timer_id()
+        self.calls: int = 0
 
     def is_ripe(self) -> bool:
         """Whether the program has come as far as when the timer struck."""

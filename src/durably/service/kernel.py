@@ -58,7 +58,7 @@ class Service:
         ids: Ids | None = None,
         config: ServiceConfig | None = None,
     ) -> None:
-        self.config = config or ServiceConfig()
+        self.config: ServiceConfig = config or ServiceConfig()
         self._clock = clock or SystemClock()
         self._ids = ids or RandomIds()
         self._writer = Writer(self._clock)

@@ -45,17 +45,20 @@ class Waiter:
     __slots__ = ("aborted", "bell", "granted", "is_loop", "owner", "parked", "restless", "woken")
 
     def __init__(self, *, is_loop: bool = False) -> None:
-        self.is_loop = is_loop
-        self.restless = False
+        self.is_loop: bool = is_loop
+        self.restless: bool = False
         """It would be woken by sockets, too, if it did not wait for time to pass."""
         self.owner: object = None
-        self.bell = allocate_lock()
+        self.bell: threading.Lock = allocate_lock()
         self.bell.acquire()
         self.reset()
 
     def reset(self) -> None:
         """Make it fit to be waited at again, by its only user."""
-        self.parked = self.woken = self.granted = self.aborted = False
+        self.parked: bool = False
+        self.woken: bool = False
+        self.granted: bool = False
+        self.aborted: bool = False
 
 
 class Timer:
@@ -64,9 +67,9 @@ class Timer:
     __slots__ = ("action", "due_ms", "meant")
 
     def __init__(self, due_ms: int, action: Callable[[], None], meant: bool) -> None:
-        self.due_ms = due_ms
+        self.due_ms: int = due_ms
         self.action: Callable[[], None] | None = action
-        self.meant = meant
+        self.meant: bool = meant
 
     def cancel(self) -> None:
         self.action = None
@@ -83,9 +86,9 @@ class Scheduler:
 
     def __init__(self, clock: VirtualTime | RealTime, on_still: Callable[[], None]) -> None:
         self.clock = clock
-        self.real = isinstance(clock, RealTime)
+        self.real: bool = isinstance(clock, RealTime)
         """Time cannot be told to pass: threads just block, and only invocations are counted."""
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.on_still = on_still
         self.on_tick: Callable[[], None] = lambda: None
         self.next_wake_ms: Callable[[], int | None] = lambda: None

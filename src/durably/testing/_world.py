@@ -90,14 +90,14 @@ class World:
         self.steps = steps
         self.interceptors = interceptors
         self.max_invocations = max_invocations
-        self.clock = RealTime() if start_ms is None else VirtualTime(start_ms)
-        self.scheduler = Scheduler(self.clock, self._on_still)
+        self.clock: RealTime | VirtualTime = RealTime() if start_ms is None else VirtualTime(start_ms)
+        self.scheduler: Scheduler = Scheduler(self.clock, self._on_still)
         self.scheduler.on_tick = self._tick
         self.scheduler.next_wake_ms = self.next_due_ms
         self.executions: dict[str, ExecutionRecord] = {}
-        self.listener = Listener(self)
-        self.handles = Handles(self)
-        self.service = _Service(self, config)
+        self.listener: Listener = Listener(self)
+        self.handles: Handles = Handles(self)
+        self.service: _Service = _Service(self, config)
         self.service.subscribe(self.listener.heard)
         self.service.start(thread=False)
         self.queue: deque[Running] = deque()

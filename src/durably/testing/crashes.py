@@ -137,8 +137,8 @@ class CrashReport:
         self, baseline: RunResult[Any], runs: Sequence[CrashRun], unstable: Sequence[str], skipped: int
     ) -> None:
         self.baseline = baseline
-        self.runs = list(runs)
-        self.unstable = list(unstable)
+        self.runs: list[CrashRun] = list(runs)
+        self.unstable: list[str] = list(unstable)
         self.skipped = skipped
 
     @cached_property

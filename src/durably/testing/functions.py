@@ -30,7 +30,7 @@ class Functions:
     """
 
     def __init__(self, main: Any, others: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
-        self.main = _name_of(main)
+        self.main: str = _name_of(main)
         self.served: dict[str, tuple[Any, FunctionSpec]] = {}
         self.specs: dict[str, FunctionSpec] = {}
         self._known: dict[str, str] = {}

@@ -25,8 +25,8 @@ class Handles:
     def __init__(self, world: World) -> None:
         self._world = world
         self._taken: list[RunnerCallback] = []
-        self.news = threading.Condition()
-        self.drives = 0
+        self.news: threading.Condition = threading.Condition()
+        self.drives: int = 0
         """How many times the world was driven, and has come to rest."""
 
     def take(self, name: str | None, index: int) -> RunnerCallback:
@@ -56,7 +56,7 @@ class RunnerCallback:
         self._name = name
         self._index = index
         self._drives = handles.drives
-        self.answered = False
+        self.answered: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -94,7 +94,7 @@ class StateBuilder:
         if name:
             self.execution["Name"] = name
         self.operations: dict[str, dict[str, Any]] = {}
-        self.status = "RUNNING"
+        self.status: str = "RUNNING"
         self.result: str | None = None
         self.error: Any = None
 

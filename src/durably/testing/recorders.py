@@ -129,8 +129,8 @@ class RecordingClient(_Recorder):
             self.checkpoint = self._checkpoint
             self.get_state = self._get_state
             if hasattr(inner, "acheckpoint"):
-                self.acheckpoint = self._acheckpoint
-                self.aget_state = self._aget_state
+                self.acheckpoint: Any = self._acheckpoint
+                self.aget_state: Any = self._aget_state
         environment = getattr(inner, "environment", None)
         if environment is not None:
             self.environment = environment

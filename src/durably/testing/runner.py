@@ -104,7 +104,7 @@ class LocalRunner(Generic[In, Out]):
         self._functions = Functions(self.handler, functions or {}, overrides)
         if start_time.tzinfo is None:
             raise ValidationError(f"start_time is {start_time!r}, without a time zone: add tzinfo=timezone.utc")
-        self.world = World(
+        self.world: World = World(
             self._functions,
             start_ms=None if real_time else round(start_time.timestamp() * 1000),
             config=limits or Limits(),
@@ -113,7 +113,7 @@ class LocalRunner(Generic[In, Out]):
             interceptors=self.interceptors,
             max_invocations=max_invocations,
         )
-        self.clock = VirtualClock(self.world.scheduler)
+        self.clock: VirtualClock = VirtualClock(self.world.scheduler)
         self._reports: list[str] | None = None
         _session.made(self)
 

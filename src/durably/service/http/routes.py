@@ -90,7 +90,7 @@ class MethodNotAllowed(ApiError):
     """A known path, asked with another method."""
 
     def __init__(self, method: str, allowed: Iterable[str]) -> None:
-        self.allowed = ", ".join(allowed)
+        self.allowed: str = ", ".join(allowed)
         super().__init__("UnknownOperationException", f"{method} is not allowed here; allowed: {self.allowed}", 405)
 
 

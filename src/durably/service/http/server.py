@@ -71,7 +71,7 @@ class HttpServer:
         routes: Sequence[BaseRoute] = (),
     ) -> None:
         self.host = host
-        self.port = port
+        self.port: int = port
         self._app = create_app(service, bound_to=host, routes=routes)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

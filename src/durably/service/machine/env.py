@@ -28,8 +28,8 @@ class Env:
     __slots__ = ("config", "ids", "now", "resolve")
 
     def __init__(self, config: ServiceConfig, ids: Ids, resolve: Callable[[str], Target | ApiError | None]) -> None:
-        self.config = config
-        self.ids = ids
-        self.now = 0
-        self.resolve = resolve
+        self.config: ServiceConfig = config
+        self.ids: Ids = ids
+        self.now: int = 0
+        self.resolve: Callable[[str], Target | ApiError | None] = resolve
         """Finds a function by a name that may carry a qualifier, as for a chained invoke. None: no worker says yet."""

@@ -45,9 +45,9 @@ class Execution:
     )
 
     def __init__(self, key: int, facts: Facts, head: Head) -> None:
-        self.key = key
-        self.facts = facts
-        self.head = head
+        self.key: int = key
+        self.facts: Facts = facts
+        self.head: Head = head
         self.outcome: Outcome | None = None
         self.ops: dict[str, Op] = {}
         """By id, in the order of their last change."""
@@ -55,16 +55,16 @@ class Execution:
         self.launches: list[str] = []
         """Chained invokes whose target is still to be started."""
         self.timers: list[Timer] = []
-        self.revision = -1
-        self.token = f"{head.nonce}{head.link}" if head.nonce else ""
+        self.revision: int = -1
+        self.token: str = f"{head.nonce}{head.link}" if head.nonce else ""
         """The one token that is valid now; empty for none."""
         # Notes of what changed since the last journal row.
-        self.touched = False
+        self.touched: bool = False
         self.events: list[Event] = []
         self.changed: dict[str, Op] = {}
-        self.new_facts = False
-        self.new_outcome = False
-        self.new_status = False
+        self.new_facts: bool = False
+        self.new_outcome: bool = False
+        self.new_status: bool = False
         self.effects: list[Effect] = []
 
     @property

@@ -24,13 +24,13 @@ class Stage:
     __slots__ = ("by", "env", "events", "ex", "now", "ops", "seq")
 
     def __init__(self, ex: Execution, env: Env) -> None:
-        self.ex = ex
-        self.env = env
-        self.now = env.now
+        self.ex: Execution = ex
+        self.env: Env = env
+        self.now: int = env.now
         self.ops: dict[str, Op] = {}
         self.events: list[Event] = []
-        self.seq = ex.head.seq
-        self.by = ex.head.invocation
+        self.seq: int = ex.head.seq
+        self.by: int = ex.head.invocation
 
     def find(self, op_id: str) -> Op | None:
         return self.ops.get(op_id) or self.ex.ops.get(op_id)

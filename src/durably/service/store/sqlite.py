@@ -59,7 +59,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._db: sqlite3.Connection | None = None
 
     def open(self) -> None:

@@ -75,14 +75,14 @@ class FunctionLaunch:
         self._function = function
         self._surroundings = surroundings
         self._is_awslambdaric = (function.command or default_command) is None
-        self.command = [AWSLAMBDARIC, function.handler]
+        self.command: list[str] = [AWSLAMBDARIC, function.handler]
         if not self._is_awslambdaric:
             words = function.command or default_command or ()
             self.command = [PROGRAM, *(word.replace("{handler}", function.handler) for word in words)]
-        self.cwd = Path(function.task_root)
+        self.cwd: Path = Path(function.task_root)
         self.init_timeout = init_timeout
-        self.timeout_seconds = function.spec.timeout_seconds
-        self.now_ms = clock.now_ms
+        self.timeout_seconds: float | None = function.spec.timeout_seconds
+        self.now_ms: Callable[[], int] = clock.now_ms
 
     def environment(self, runtime_api: str, log_fd: int) -> dict[str, str]:
         function = self._function

@@ -74,6 +74,8 @@ class Channel:
     def __init__(self, decoder: Lines | Frames, deliver: Callable[[int | None, str], None]) -> None:
         self._decoder = decoder
         self._deliver = deliver
+        self.read_end: int
+        self.write_end: int
         self.read_end, self.write_end = os.pipe()
         os.set_blocking(self.read_end, False)
 

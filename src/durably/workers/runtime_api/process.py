@@ -55,8 +55,8 @@ class WorkerProcess:
         self._ended = False
         self._killed = False
         self.job: Job | None = None
-        self.was_ready = False
-        self.retiring = False
+        self.was_ready: bool = False
+        self.retiring: bool = False
         self.idle_since: float | None = None
 
     # ---- life ----------------------------------------------------------------------------------------

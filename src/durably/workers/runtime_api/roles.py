@@ -26,9 +26,9 @@ class Job:
     __slots__ = ("done", "invocation", "left_ms")
 
     def __init__(self, invocation: Invocation, done: Callable[[InvocationResult], None], now_ms: int) -> None:
-        self.invocation = invocation
-        self.done = done
-        self.left_ms = None if invocation.deadline_ms is None else invocation.deadline_ms - now_ms
+        self.invocation: Invocation = invocation
+        self.done: Callable[[InvocationResult], None] = done
+        self.left_ms: int | None = None if invocation.deadline_ms is None else invocation.deadline_ms - now_ms
 
 
 class Launch(Protocol):
