@@ -30,9 +30,11 @@ _SETTLE_TICKS: Final = 16
 
 
 def unsettled(loop: asyncio.AbstractEventLoop, ticks: int) -> bool:
-    """Whether something that has already happened may still have consequences in this turn of the loop."""
-    ready = getattr(loop, "_ready", None)
-    return ticks < _SETTLE_TICKS and (ticks < 2 if ready is None else bool(ready))
+    """Whether something that has already happened may still have consequences in this turn of the loop.
+
+    A loop that does not show what is ready to run (uvloop's) may always have more: it is given all the turns there are.
+    """
+    return ticks < _SETTLE_TICKS and bool(getattr(loop, "_ready", True))
 
 
 class Delivery:
