@@ -399,6 +399,48 @@ def test_a_map_over_less_than_was_recorded() -> None:
     assert "began more branches" in first.message
 
 
+def test_the_error_handler_decides_about_a_failure_but_is_not_told_of_others() -> None:
+    told: list[str] = []
+
+    def rename(error: Exception, info: Any) -> Exception:
+        told.append(str(error))
+        return LookupError("no such order")
+
+    def failing(event: Any, ctx: DurableContext) -> Any:
+        ctx.step(work("one"), name="one")
+        raise ValueError("raw")
+
+    def otherwise(event: Any, ctx: DurableContext) -> Any:
+        ctx.step(work("one"), name="renamed")
+        raise ValueError("raw")
+
+    history = recorded(durable_execution(error_handler=rename)(failing))
+    assert (history.error or {})["ErrorType"] == "LookupError"
+    told.clear()
+    assert replay(durable_execution(error_handler=rename)(failing), history).ok
+    assert told == ["raw"]
+    first = replay(failing, history).first
+    assert first is not None
+    assert "ValueError: raw; the record ended FAILED with LookupError: no such order" in first.message
+    open_record = History({"DurableExecutionArn": history.arn}, history.events[:3])
+    told.clear()
+    assert not replay(durable_execution(error_handler=rename)(otherwise), open_record).ok
+    assert told == []
+
+
+def test_differences_that_are_alike_are_told_once() -> None:
+    def over(name: str) -> Any:
+        def handler(event: Any, ctx: DurableContext) -> Any:
+            ctx.map(range(7), lambda branch, item: branch.step(work("x"), name=name), name="m")
+
+        return handler
+
+    report = replay(over("new"), recorded(over("old")))
+    assert len(report.differences) == 7
+    assert str(report).count("the code calls Step 'new'") == 1
+    assert "7 times" in str(report)
+
+
 # ---- misuse, and the pytest side -----------------------------------------------------------------------------------
 
 

@@ -21,6 +21,11 @@ __all__ = ["ReplayReport"]
 _AROUND: Final = 12
 """Rows that are shown before and after the first difference."""
 _WIDEST: Final = 48
+_DIFFERENCES: Final = 5
+_ADVICE: Final = (
+    "An execution that has begun like this one would fail, or end otherwise, with this code. Keep the old calls for",
+    "executions that are under way, or deploy the change as a version of its own and let the old one finish.",
+)
 
 
 class _Row(NamedTuple):
@@ -103,19 +108,27 @@ class ReplayReport:
             if self.goes_on is not None:
                 where = f" ({self.goes_on.line})" if self.goes_on.line is not None else ""
                 lines.append(f"It would go on with {self.goes_on.describe()}{where}.")
-        for number, one in enumerate(self.differences):
-            if number == 5 and not everything:
-                lines.append(f"and {len(self.differences) - number} more differences")
-                break
-            where = "" if one.invocation is None else f" (in invocation {one.invocation})"
-            lines.append(f"{'DIFFERS' if number == 0 else 'also'}: {one.message}{where}")
-            lines += _source(one.line)
+        lines += self._told(everything)
         if advice and not self.ok:
-            lines.append(
-                "An execution that has begun like this one would fail, or end otherwise, with this code. Keep the old "
-                "calls for executions that are under way, or deploy the change under a new function version."
-            )
+            lines += _ADVICE
         return "\n".join(lines)
+
+    def _told(self, everything: bool) -> list[str]:
+        """The differences; those that read alike once."""
+        alike: dict[tuple[str, Line | None], list[Difference]] = {}
+        for one in self.differences:
+            alike.setdefault((one.message, one.line), []).append(one)
+        lines: list[str] = []
+        for number, group in enumerate(alike.values()):
+            if number == _DIFFERENCES and not everything:
+                lines.append(f"and {_many(len(alike) - number, 'more difference')}")
+                break
+            first = group[0]
+            where = "" if first.invocation is None else f" (in invocation {first.invocation})"
+            often = f", {len(group):,} times" if len(group) > 1 else ""
+            lines.append(f"{'DIFFERS' if number == 0 else 'also'}: {first.message}{where}{often}")
+            lines += _source(first.line)
+        return lines
 
     def print(self, *, everything: bool = False) -> None:
         sys.stdout.write(self.text(everything=everything) + "\n")

@@ -20,6 +20,7 @@ from durably.engine.invocation import run_async, run_sync
 from durably.engine.run import Run
 from durably.engine.sync_run import SyncRun
 from durably.engine.tasks import install_task_factory
+from durably.wire.payloads import NO_TEXT
 from durably.wire.shapes import InvocationOutput, Operation
 
 from .replay_trace import Line, Observer, line_of_failure, trace
@@ -63,11 +64,23 @@ class Replayed:
 
 
 def run_over(
-    function: DurableFunction[Any, Any], arn: str, operations: list[Operation], updated: list[str], observer: Observer
+    function: DurableFunction[Any, Any],
+    arn: str,
+    operations: list[Operation],
+    updated: list[str],
+    observer: Observer,
+    *,
+    to_failure: bool = False,
 ) -> Replayed:
-    """One invocation of ``function`` that is given ``operations``, and can do nothing beyond them."""
+    """One invocation of ``function`` that is given ``operations``, and can do nothing beyond them.
+
+    ``to_failure``: the record ends in a failure, so the function's error handler has its say about it. Otherwise it is
+    not asked: it may have effects.
+    """
     outcome = Replayed()
     facade = _Function(function, outcome)
+    if to_failure:
+        facade.error_handler = function.error_handler
     try:
         if function.is_async:
             outcome.output = _on_own_loop(lambda: _run_async(facade, arn, operations, updated, observer, outcome))
@@ -115,6 +128,7 @@ class _Function:
         self._function = function
         self._outcome = outcome
         self.logger = _Silence()
+        self.error_handler: Any = None
         self.checkpoints = CheckpointConfig()  # eager: nothing is kept back, so all of it is seen
         self.handler = self._noting(function.handler, function.is_async)
 
@@ -162,8 +176,9 @@ class _Noting:
         self._outcome = outcome
 
     def encode(self, value: Any) -> str:
-        self._outcome.result = self._codec.encode(value)
-        return self._outcome.result
+        text = self._codec.encode(value)
+        self._outcome.result = "null" if text is NO_TEXT else text
+        return text
 
     def decode(self, text: str) -> Any:
         return self._codec.decode(text)

@@ -148,7 +148,8 @@ class _Replay:
         self, operations: list[Operation], updated: list[str], invocation: int | None
     ) -> tuple[Replayed, Observer]:
         observer = Observer(self.records, invocation=invocation, lines=self.lines)
-        outcome = run_over(self.function, self.history.arn, shown(operations), updated, observer)
+        to_failure = invocation is None and self.history.status == "FAILED"
+        outcome = run_over(self.function, self.history.arn, shown(operations), updated, observer, to_failure=to_failure)
         for op_id in observer.calls.keys() - self.calls.keys():
             call = observer.call(op_id)
             if call is not None:
