@@ -274,7 +274,7 @@ class _ServiceCallError(InvocationError):
         reason = TerminationReason.SIZE_LIMIT_EXCEEDED if too_large else type(self).termination_reason
         super().__init__(message, reason)
         self.error = error
-        self.retriable = error is None or error.retry_invocation
+        self.retriable: bool = error is None or error.retry_invocation
 
     def is_retriable(self) -> bool:
         return self.is_retryable()

@@ -79,6 +79,8 @@ class DurableFunction(Generic[In, Out]):
         self.handler = handler
         self.is_async: bool = is_coroutine_function(handler)
         self.client: Any = client
+        self.logger: Any
+        self.replay_logging: ReplayLogging | ReplayPredicate | None
         self.logger, self.replay_logging = checked_logging(logger, replay_logging)
         self.checkpoints: CheckpointConfig = checkpoints_of(checkpointing)
         self.durable_options: Mapping[str, Any] = dict(options or {})

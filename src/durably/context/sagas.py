@@ -89,10 +89,10 @@ class Saga(_SagaBase):
             return  # suspended: the block goes on in a later invocation
         if error is not None:
             result: CompensationResult = self._context._run_compensations(self._compensations)
-            self.result = result
+            self.result: CompensationResult | None = result
             self._note(error, "compensation", result)
         cleaned: CompensationResult = self._context._run_compensations(self._cleanups, "Cleanup")
-        self.cleanup_result = cleaned
+        self.cleanup_result: CompensationResult | None = cleaned
         self._note(error, "clean-up", cleaned)
 
 
@@ -148,8 +148,8 @@ class AsyncSaga(_SagaBase):
             return  # suspended: the block goes on in a later invocation
         if error is not None:
             result: CompensationResult = await self._context._run_compensations(self._compensations)
-            self.result = result
+            self.result: CompensationResult | None = result
             self._note(error, "compensation", result)
         cleaned: CompensationResult = await self._context._run_compensations(self._cleanups, "Cleanup")
-        self.cleanup_result = cleaned
+        self.cleanup_result: CompensationResult | None = cleaned
         self._note(error, "clean-up", cleaned)

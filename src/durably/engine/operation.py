@@ -59,7 +59,7 @@ class Op:
         self.name: str | None = name
         self.parent_id: str | None = parent_id
         self.resumed: bool = False
-        self.created = False
+        self.created: bool = False
         self.asked: bool = op_type != "CALLBACK"
         self.time_ms: int = scope.time_ms
 

@@ -274,7 +274,7 @@ class World:
             self._pass_time(due)
         elif horizon is not None:
             self._settled = self._pass_time(horizon)
-        elif self.scheduler.disturb():
+        elif self.scheduler.disturb() or self.handles.may_be_taken():
             self.scheduler.wait_for_real(_PATIENCE)
         else:
             self._settled = True

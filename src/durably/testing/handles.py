@@ -17,6 +17,10 @@ __all__ = ["AsyncRunnerCallback", "Handles", "RunnerCallback"]
 
 _NEXT_RUN: Final = 0.25
 """Real seconds within which another run may begin that opens the callback."""
+_LATER_RUN: Final = 5.0
+"""The same for a handle that was taken when a run had already ended."""
+_THINKING: Final = 200
+"""How often the driver waits a moment for the test to take the next handle, after it has answered one."""
 
 
 class Handles:
@@ -28,6 +32,7 @@ class Handles:
         self.news: threading.Condition = threading.Condition()
         self.drives: int = 0
         """How many times the world was driven, and has come to rest."""
+        self._thinking: int = 0
 
     def take(self, name: str | None, index: int) -> RunnerCallback:
         handle = RunnerCallback(self._world, self, name, index)
@@ -39,6 +44,15 @@ class Handles:
         """Whether an answer has to be waited for."""
         self._taken = [handle for handle in self._taken if not handle.answered]
         return any(handle.is_open for handle in self._taken)
+
+    def answered_one(self) -> None:
+        """The test goes on, and may ask for the next: it is no end if nothing else is left to do."""
+        self._thinking = _THINKING
+
+    def may_be_taken(self) -> bool:
+        """Whether another handle may be about to be taken. Counts down."""
+        self._thinking = max(0, self._thinking - 1)
+        return self._thinking > 0
 
     def tell(self, *, rested: bool = False) -> None:
         """Something has changed."""
@@ -80,11 +94,13 @@ class RunnerCallback:
     def succeed(self, value: Any = None) -> None:
         """Answer with ``value``: text is sent as it is, anything else as JSON."""
         found = self._ready()
+        self._handles.answered_one()
         self.answered = True
         found.succeed(value)
 
     def fail(self, error: BaseException | ErrorObject | str) -> None:
         found = self._ready()
+        self._handles.answered_one()
         self.answered = True
         found.fail(error)
 
@@ -103,8 +119,10 @@ class RunnerCallback:
     def _ready(self) -> OpenCallback:
         with self._handles.news:
             while (found := self._found()) is None:
-                resting = self._handles.drives > self._drives and not self._world.scheduler.driven
-                if not self._handles.news.wait(_NEXT_RUN if resting else None):
+                patience = None
+                if self._handles.drives and not self._world.scheduler.driven:
+                    patience = _NEXT_RUN if self._handles.drives > self._drives else _LATER_RUN
+                if not self._handles.news.wait(patience):
                     raise not_ready(self._name, "the run has ended")
         return found
 

@@ -206,7 +206,7 @@ class MockDurableContext(_Mocking, DurableContext):
         self._set_up(input, steps, callbacks, functions, lambda_context)
         own = _MockSyncRun(self._service, self.client, self._event, lambda_context)
         super().__init__(own, None, label)
-        self.scope = Scope(own, self, None, _WHERE)
+        self.scope: Scope | None = Scope(own, self, None, _WHERE)
 
     def _drive(self, protocol: Protocol, op: Op) -> Any:
         if self.scope is None:
@@ -251,8 +251,8 @@ class MockAsyncDurableContext(_Mocking, AsyncDurableContext):
             asyncio.get_running_loop()
         except RuntimeError:
             raise TestingError("a MockAsyncDurableContext is used in async code, where an event loop runs") from None
-        self.run = _MockAsyncRun(self._service, self.client, self._event, self._lambda_context)
-        self.scope = Scope(self.run, self, None, _WHERE)
+        self.run: AsyncRun = _MockAsyncRun(self._service, self.client, self._event, self._lambda_context)
+        self.scope: Scope | None = Scope(self.run, self, None, _WHERE)
         return self.run
 
     @contextmanager

@@ -21,7 +21,8 @@ The laws (tests cite them by number):
     waits for a callback or a chained invoke.
 10. One at a time: at most one invocation of an execution runs.
 11. Durable: what was answered has been committed; what was refused or failed to commit has left no trace.
-12. Suspended for a reason: PENDING is accepted only while something is pending or untold.
+12. Suspended for a reason: PENDING is accepted only while something is pending or untold; else the invocation has
+    failed, and the third such answer in a row fails the execution.
 13. Attempts: StepDetails.Attempt counts the attempts that ended.
 14. A chained invoke ends in the same commit as its target's execution.
 15. Paused: a paused execution completes waits and callbacks but is not invoked.

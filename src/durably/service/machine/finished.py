@@ -20,6 +20,15 @@ from .model import Execution, Outcome
 
 __all__ = ["failure_of", "invocation_finished"]
 
+_IN_VAIN_ATTEMPTS: Final = 3
+_IN_VAIN: Final[ErrorObject] = {
+    "ErrorType": "InvalidParameterValueException",
+    "ErrorMessage": (
+        "the function answered PENDING while nothing is pending (no step waiting for its next attempt, no wait, "
+        "callback or chained invoke under way), so nothing could ever wake it"
+    ),
+}
+
 _DEFAULT_ERRORS: Final[dict[str, tuple[str, str]]] = {
     "raised": ("Runtime.HandlerError", "the function raised an error it did not describe"),
     "crashed": ("Runtime.ExitError", "Runtime exited before the function answered"),
@@ -41,7 +50,12 @@ def invocation_finished(ex: Execution, env: Env, request_id: str, result: Invoca
     head = ex.head
     if ex.ended or head.request_id != request_id:
         return
+    outcome: Outcome | None = None
     failure = None if result.kind == "returned" else failure_of(result, request_id)
+    if failure is None and ex.outcome is None:
+        outcome = _judged(ex, env, result.payload)
+        if outcome is None and _in_vain(ex):
+            failure = _IN_VAIN
     details: dict[str, Any] = {
         "StartTimestamp": head.started_ms,
         "EndTimestamp": env.now,
@@ -60,7 +74,7 @@ def invocation_finished(ex: Execution, env: Env, request_id: str, result: Invoca
         _failed(ex, env, failure, result.kind)
     else:
         head.failures = head.blamed = 0
-        _answered(ex, env, result.payload)
+        _answered(ex, env, outcome)
 
 
 def _failed(ex: Execution, env: Env, failure: ErrorObject, kind: str) -> None:
@@ -68,7 +82,8 @@ def _failed(ex: Execution, env: Env, failure: ErrorObject, kind: str) -> None:
 
     A function that was not run (``unavailable``: its file does not import for the moment) is tried more and more
     slowly, but that never fails the execution. One that was cut off by the service's own end (``interrupted``) runs
-    again at once, however often the service is stopped.
+    again at once, however often the service is stopped. One that answered PENDING with nothing pending may have been
+    misled, by an answer that arrived cut short or by a race in its SDK, which a replay resolves: it gets a few tries.
     """
     head, config = ex.head, env.config
     if head.progressed:
@@ -76,7 +91,7 @@ def _failed(ex: Execution, env: Env, failure: ErrorObject, kind: str) -> None:
     if kind != "interrupted":
         head.failures += 1
         head.blamed += kind != "unavailable"
-    if head.blamed >= config.retry_attempts:
+    if head.blamed >= (_IN_VAIN_ATTEMPTS if kind == "returned" else config.retry_attempts):
         end(ex, env, Outcome("FAILED", error=failure))
     elif head.pause is not None:
         head.revoked = True
@@ -90,12 +105,22 @@ def _failed(ex: Execution, env: Env, failure: ErrorObject, kind: str) -> None:
         ex.arm(head.retry_at, "invocation")
 
 
-def _answered(ex: Execution, env: Env, answer: str | None) -> None:
-    head = ex.head
+def _judged(ex: Execution, env: Env, answer: str | None) -> Outcome | None:
+    """The end that the function's answer brings; None for PENDING."""
     try:
-        outcome = _outcome(ex, env, answer)
+        return _outcome(ex, env, answer)
     except ApiError as refusal:
-        outcome = Outcome("FAILED", error={"ErrorType": refusal.code, "ErrorMessage": refusal.message})
+        return Outcome("FAILED", error={"ErrorType": refusal.code, "ErrorMessage": refusal.message})
+
+
+def _in_vain(ex: Execution) -> bool:
+    """Nothing is pending, and nothing was completed since the invocation began, so nothing could ever wake it."""
+    head = ex.head
+    return not (head.pause is not None or head.revoked or ex.pending or head.wake > head.began)
+
+
+def _answered(ex: Execution, env: Env, outcome: Outcome | None) -> None:
+    head = ex.head
     if outcome is not None:
         end(ex, env, outcome)
     elif head.pause is not None:
@@ -103,20 +128,10 @@ def _answered(ex: Execution, env: Env, answer: str | None) -> None:
         head.revoked = head.revoked or not ex.pending
         if head.status == "PAUSING":
             settle_pause(ex, env)
-    elif head.revoked or head.wake > head.told:
-        # Something completed that this invocation was not told of (or a pause cut it off).
+    elif head.revoked or head.wake > head.told or not ex.pending:
+        # Something completed that this invocation was not told of, or was told of on its last call, when it had
+        # stopped listening; or a pause cut it off.
         invoke_if_due(ex, env)
-    elif ex.pending:
-        pass
-    elif head.wake > head.began:
-        # It was told of a completion on its last call and had stopped listening.
-        invoke_if_due(ex, env)
-    else:
-        message = (
-            "the function answered PENDING while nothing is pending (no step waiting for its next attempt, no wait, "
-            "callback or chained invoke under way), so nothing could ever wake it"
-        )
-        end(ex, env, Outcome("FAILED", error={"ErrorType": "InvalidParameterValueException", "ErrorMessage": message}))
 
 
 def _outcome(ex: Execution, env: Env, answer: str | None) -> Outcome | None:
