@@ -386,3 +386,34 @@ def test_a_run_in_time(asks: Any) -> None:
 def test_bad_spans(use: Callable[[LocalExecution[Any]], None], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         use(LocalRunner(approval).start(0))
+
+
+def test_a_test_that_takes_its_handles_one_after_the_other_is_waited_for() -> None:
+    """Between two of them nothing is left to do, and yet the run is not stuck."""
+
+    @durable_execution
+    async def survey(people: list[str], ctx: AsyncDurableContext) -> list[Any]:
+        return [await ctx.wait_for_callback(lambda callback_id, context: None, name=person) for person in people]
+
+    async def ask() -> list[Any]:
+        runner = LocalRunner(survey)
+        run = asyncio.create_task(runner.arun(["ann", "bob"]))
+        await runner.acallback("ann").succeed("yes")
+        await asyncio.to_thread(threading.Event().wait, 0.05)  # the test thinks about it
+        await runner.acallback("bob").succeed("no")
+        return (await run).value
+
+    assert asyncio.run(ask()) == ["yes", "no"]
+
+
+def test_a_handle_that_is_taken_when_the_run_is_over_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("durably.testing.handles._LATER_RUN", 0.05)
+
+    @durable_execution
+    def nothing(event: Any, ctx: DurableContext) -> int:
+        return 1
+
+    runner = LocalRunner(nothing)
+    assert runner.run().value == 1
+    with pytest.raises(CallbackNotReady):
+        runner.callback("nobody").succeed()
