@@ -99,6 +99,15 @@ def test_an_annotation_that_restores_something_is_binding(annotation: Any, value
             codec.encode(value)
 
 
+def test_where_warnings_are_errors_a_mismatch_is_one_that_stays() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SerDesError, match=r"warnings are errors: \$ is of type int"):
+            result_codec_for(str).encode(5)
+        with pytest.raises(SerDesError, match="warnings are errors"):
+            result_codec_for(str).decode("5")
+
+
 def test_what_has_no_recorded_form_stays_an_error() -> None:
     with pytest.raises(SerDesError, match="no recorded form"):
         result_codec_for(dict[str, int]).encode({"a": object()})

@@ -49,9 +49,13 @@ class LenientCodec(TypedCodec):
 
 
 def _warn(mismatch: SerDesError) -> None:
+    """Raises SerDesError where warnings are errors, as in tests: trying again would not help."""
     message = str(mismatch).removeprefix("cannot record the value: ")
-    warnings.warn(
-        f"a returned value does not fit its annotation: {message}. It is recorded as it is; mend the annotation.",
-        AnnotationMismatchWarning,
-        stacklevel=3,
-    )
+    try:
+        warnings.warn(
+            f"a returned value does not fit its annotation: {message}. It is recorded as it is; mend the annotation.",
+            AnnotationMismatchWarning,
+            stacklevel=3,
+        )
+    except AnnotationMismatchWarning:
+        raise SerDesError(f"the value does not fit its annotation, and warnings are errors: {message}") from None
