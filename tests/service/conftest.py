@@ -90,6 +90,22 @@ class Run:
     def suspends(self) -> None:
         self.returns('{"Status":"PENDING"}')
 
+    def suspends_in_vain(self) -> None:
+        """PENDING although nothing is pending: three times in a row, and the execution has failed (law 12)."""
+        run, world = self, self.world
+        for delay in (0.25, 0.5):
+            run.suspends()
+            assert world.status(run.arn) == "RUNNING"
+            assert world.idle
+            world.advance(delay)
+            run = world.next_run()
+        run.suspends()
+        error = world.get(run.arn)["Error"]
+        assert error["ErrorType"] == "InvalidParameterValueException"
+        assert "nothing is pending" in error["ErrorMessage"]
+        completed = [e for e in world.history(run.arn) if e["EventType"] == "InvocationCompleted"][-3:]
+        assert [e["InvocationCompletedDetails"]["Error"]["Payload"] for e in completed] == [error] * 3
+
     def crashes(self) -> None:
         self.end(InvocationResult("crashed"))
 
