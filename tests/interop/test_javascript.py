@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from crash import laws
+from crash.proxy import FATES, LossyProxy
 from crash.services import Background, Service, eventually, service
 
 from .javascript import node_directory
@@ -54,10 +55,16 @@ def node() -> Path:
 
 
 @contextlib.contextmanager
-def running(tmp_path: Path, node: Path, *options: str) -> Iterator[Service]:
+def prepared(tmp_path: Path, node: Path, *options: str) -> Iterator[Service]:
     options = (*options, "--parameter", f"Ledger={tmp_path / 'ledger'}")
     path = f"{node}{os.pathsep}{os.environ['PATH']}"
     with service(tmp_path, *options, app=PROJECT / "template.yaml", PATH=path) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def running(tmp_path: Path, node: Path, *options: str) -> Iterator[Service]:
+    with prepared(tmp_path, node, *options) as served:
         yield served.start()
 
 
@@ -204,3 +211,23 @@ def test_killed_at_random_moments(tmp_path: Path, node: Path, seed: int) -> None
         assert repeated > 3, "no kill hit a running step: the test tests nothing"
         served.stop()
         laws.check_store(served.store)
+
+
+def test_answers_are_lost(tmp_path: Path, node: Path) -> None:
+    """The network loses requests and answers, and delivers twice; the SDK's client tries again, or the service does."""
+    with (
+        prepared(tmp_path, node, "--workers", "2") as served,
+        LossyProxy(served.port, seed=45, share=0.3) as proxy,
+    ):
+        served.environment["PROXY"] = proxy.url
+        served.start()
+        names = [name for name in PROGRAMS if name not in ("Pages", "Children", "Crashes")]
+        started = {served.invoke(name, payload_of(name, n), name): (name, n) for n, name in enumerate(names)}
+        with Background(answer_callbacks(served)):
+            for arn, (name, number) in started.items():
+                served.ended(arn, 120)
+                check_result(served, arn, name, number)
+                laws.check_history(served.history(arn))
+                check_steps(served, arn, laws.ledger(served.ledger), kills=False)
+        assert set(proxy.met) == {"arrives", *FATES}, "each fate was met"
+        served.stop()

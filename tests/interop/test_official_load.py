@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from crash import laws
+from crash.proxy import FATES, LossyProxy
 from crash.services import Background, Service, service
 
 from .storm import answer_callbacks, check_careful_steps, check_once, check_steps, storm
@@ -52,7 +53,7 @@ def running(tmp_path: Path, package: str) -> Iterator[Service]:
         yield served.start()
 
 
-def check(served: Service, started: dict[str, tuple[str, int]]) -> int:
+def check(served: Service, started: dict[str, tuple[str, int]], *, kills: bool = True) -> int:
     """Every law of every execution. Returns how many step bodies were repeated."""
     for arn in started:
         served.ended(arn, 150)
@@ -68,7 +69,7 @@ def check(served: Service, started: dict[str, tuple[str, int]]) -> int:
         else:
             assert result == EXPECTED[function](number)
         laws.check_history(served.history(arn))
-        repeated += check_steps(served, arn, entries)
+        repeated += check_steps(served, arn, entries, kills=kills)
     return repeated
 
 
@@ -102,3 +103,21 @@ def test_fifty_while_processes_are_killed(tmp_path: Path, package: str, seed: in
         assert repeated > 0, "no kill hit a running step: the test tests nothing"
         served.stop()
         laws.check_store(served.store)
+
+
+def test_answers_are_lost(tmp_path: Path) -> None:
+    """The network loses requests and answers, and delivers twice; the SDK's client tries again, or the service does."""
+    served = Service(tmp_path, "--workers", "3", app=APP, LEDGER=str(tmp_path / "ledger"))
+    with LossyProxy(served.port, seed=44, share=0.3) as proxy:
+        served.environment["PROXY"] = proxy.url
+        try:
+            served.start()
+            names = [name for name in EACH if name != "large"] * 2
+            started = {served.invoke(name, str(n), f"{name}-{n}"): (name, n) for n, name in enumerate(names)}
+            with Background(answer_callbacks(served)):
+                check(served, started, kills=False)
+            assert set(proxy.met) == {"arrives", *FATES}, "each fate was met"
+            served.stop()
+            laws.check_store(served.store)
+        finally:
+            served.destroy()

@@ -9,6 +9,8 @@ import json
 import os
 import time
 
+if "PROXY" in os.environ:
+    os.environ["AWS_ENDPOINT_URL_LAMBDA"] = os.environ["PROXY"]
 PACKAGE = os.environ.get("PACKAGE", "aws_durable_execution_sdk_python")
 sdk = importlib.import_module(PACKAGE)
 config = importlib.import_module(f"{PACKAGE}.config")
@@ -40,6 +42,7 @@ def step(ctx, root, name, body, step_config=None):
 
     def noted(step_context):
         note(root, kind="step", name=name, attempt=step_context.attempt)
+        time.sleep(0.03)  # for a kill to hit it
         return body(step_context)
 
     return ctx.step(noted, name=name, config=step_config)

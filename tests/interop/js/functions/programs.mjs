@@ -16,6 +16,8 @@ import {
   withRetry,
 } from "@aws/durable-execution-sdk-js";
 
+if (process.env.PROXY) process.env.AWS_ENDPOINT_URL_LAMBDA = process.env.PROXY;
+
 const again = (limit, seconds = 1) => (error, attempt) =>
   attempt < limit ? { shouldRetry: true, delay: { seconds } } : { shouldRetry: false };
 const never = () => ({ shouldRetry: false });
