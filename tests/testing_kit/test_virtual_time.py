@@ -9,6 +9,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from durably import (
@@ -299,6 +301,27 @@ def test_time_stands_still_while_a_thread_works(how: str) -> None:
         return await ctx.step(body, config=StepConfig(retry_strategy=ONCE))
 
     assert LocalRunner(handler).run().value == "worked"
+
+
+def test_time_stands_still_while_a_worker_of_anyio_works() -> None:
+    @durable_execution
+    async def handler(_: None, ctx: AsyncDurableContext) -> list[str]:
+        async def body(_: Any) -> str:
+            with anyio.fail_after(1):  # of virtual time
+                return await anyio.to_thread.run_sync(lambda: _busy() or "worked")
+
+        async def sleeps(_: Any) -> str:
+            async with anyio.create_task_group() as group:
+                group.start_soon(anyio.sleep, 100)
+                group.start_soon(anyio.sleep, 300)
+            return "slept"
+
+        once = StepConfig(retry_strategy=ONCE)
+        return [await ctx.step(each, name=each.__name__, config=once) for each in (body, sleeps)]
+
+    result = LocalRunner(handler).run()
+    assert result.value == ["worked", "slept"]
+    assert (result.step("body").duration, result.step("sleeps").duration) == (timedelta(0), timedelta(minutes=5))
 
 
 def _busy() -> None:

@@ -190,6 +190,7 @@ async def _settled(tasks: set[asyncio.Task[Any]]) -> None:
         if all(task.done() for task in tasks):
             break
         await asyncio.sleep(0)
+    await asyncio.sleep(0)  # for what was to happen when they are done
     for task in tasks:
         if task.done() and not task.cancelled():
             task.exception()  # somebody has looked at it now

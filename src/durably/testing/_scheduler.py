@@ -15,6 +15,7 @@ be for another one, does the next one run beside it, after a moment of patience.
 from __future__ import annotations
 
 import threading
+import time
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Generator
@@ -26,7 +27,7 @@ from typing import Final
 
 from durably.engine.threads import borrow
 
-from ._strangers import any_at_work
+from ._strangers import strangers
 from .clock import RealTime, VirtualTime
 
 _PATIENCE: Final = 0.1
@@ -156,6 +157,13 @@ class Scheduler:
         """Let the driver wait until somebody rings, at most so long."""
         if seconds is None or seconds > 0:
             self._bell.acquire(timeout=-1 if seconds is None else min(seconds, threading.TIMEOUT_MAX))
+
+    def stands_for(self, seconds: float) -> bool:
+        """Wait so many real seconds, as long as nothing moves. Whether nothing has."""
+        end = time.monotonic() + seconds
+        while self.standing and (left := end - time.monotonic()) > 0:
+            self.wait_for_real(left)
+        return self.standing
 
     def ring(self) -> None:
         """Let the driver look again."""
@@ -291,9 +299,9 @@ class Scheduler:
         return bool(restless)
 
     @property
-    def strangers_work(self) -> bool:
-        """Whether a coroutine waits while threads are at work that are no part of the run."""
-        return any(waiter.is_loop for waiter in self._parked) and any_at_work(self._threads)
+    def strangers(self) -> list[int]:
+        """Threads that are no part of the run, if a coroutine waits, which may wait for them."""
+        return strangers(self._threads) if any(waiter.is_loop for waiter in self._parked) else []
 
     @property
     def waiting(self) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["any_at_work"]
+__all__ = ["any_at_work", "strangers"]
 
 _IDLE: Final = frozenset(
     {
@@ -29,21 +29,21 @@ _IDLE: Final = frozenset(
 _IDLE_FUNCTIONS: Final = frozenset({"_worker", "accept", "poll", "select", "wait"})
 
 
-def any_at_work(known: Container[int]) -> bool:
-    """Whether a thread that is not ``known``, and not the program's first, does something."""
-    main = threading.main_thread().ident
-    for ident, frame in sys._current_frames().items():
-        if ident == main or ident == threading.get_ident() or ident in known:
-            continue
-        code = frame.f_code
-        if Path(code.co_filename).name in _IDLE or code.co_name in _IDLE_FUNCTIONS:
-            continue
-        if _is_ours(ident):
-            continue
-        return True
-    return False
+def strangers(known: Container[int]) -> list[int]:
+    """Threads that are not ``known``, not the program's first, and none of durably's own."""
+    no_stranger = (threading.main_thread().ident, threading.get_ident())
+    return [
+        thread.ident
+        for thread in threading.enumerate()
+        if thread.ident is not None
+        and thread.ident not in no_stranger
+        and thread.ident not in known
+        and not thread.name.startswith(("durably-", "pytest_timeout"))
+    ]
 
 
-def _is_ours(ident: int) -> bool:
-    thread = threading._active.get(ident)  # type: ignore[attr-defined]
-    return thread is None or thread.name.startswith(("durably-", "pytest_timeout"))
+def any_at_work(threads: Sequence[int]) -> bool:
+    """Whether one of ``threads`` does something."""
+    frames = sys._current_frames()
+    codes = [frames[ident].f_code for ident in threads if ident in frames]
+    return any(Path(code.co_filename).name not in _IDLE and code.co_name not in _IDLE_FUNCTIONS for code in codes)

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from durably.service.clock import SequentialIds
 from durably.service.config import ServiceConfig
-from durably.service.functions import LATEST
 from durably.service.kernel import Service
-from durably.service.machine.env import Target
-from durably.service.ports import FunctionSpec, Invocation, InvocationResult
-from durably.service.store.memory import MemoryStore
+from durably.service.ports import InvocationResult
 from durably.wire.api_errors import ApiError
 from durably.wire.ids import ExecutionArn
 from durably.wire.shapes import Event, Operation, OperationUpdate
@@ -27,10 +23,12 @@ from ._invocations import Running, invoke
 from ._listener import Listener
 from ._loop import VirtualLoop, idle_loop, release
 from ._scheduler import Scheduler
+from ._service import InlineService
+from ._strangers import any_at_work
 from ._stuck import explain, stacks
 from .calls import Interceptor, ServiceCall
 from .clock import RealTime, VirtualTime
-from .errors import TestingError, TooManyInvocations, UnknownFunction
+from .errors import TestingError, TooManyInvocations
 from .functions import Functions
 from .handles import Handles
 from .operations import Operations
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExecutionRecord", "World"]
 
+_A_MOMENT: Final = 0.01
 _PATIENCE: Final = 0.01
 _STRANGERS: Final = 500
 """How often the driver waits that many seconds for threads that it does not know."""
@@ -97,7 +96,7 @@ class World:
         self.executions: dict[str, ExecutionRecord] = {}
         self.listener: Listener = Listener(self)
         self.handles: Handles = Handles(self)
-        self.service: _Service = _Service(self, config)
+        self.service: Service = InlineService(self, config)
         self.service.subscribe(self.listener.heard)
         self.service.start(thread=False)
         self.queue: deque[Running] = deque()
@@ -293,7 +292,10 @@ class World:
 
     def _strangers_at_work(self) -> bool:
         """Wait a moment for threads that are no part of the run, if they seem to work for it."""
-        if not self.scheduler.strangers_work:
+        threads = self.scheduler.strangers
+        if threads and not self.scheduler.stands_for(_A_MOMENT):  # what one was given to do it may not have begun
+            return True
+        if not any_at_work(threads):
             self._patience = _STRANGERS
             return False
         self.scheduler.wait_for_real(_PATIENCE)
@@ -383,57 +385,3 @@ class World:
         self.give_up("the runner is closed")
         self.service.close()
         self._release_loops()
-
-
-class _Store(MemoryStore):
-    """Keeps ended executions however much time passes: the test may still want to look at them."""
-
-    def next_purge_ms(self) -> int | None:
-        return None
-
-    def purgeable(self, now_ms: int, limit: int) -> Sequence[int]:
-        return ()
-
-
-class _Service(Service):
-    """The service, for programs that call functions by names which only AWS knows: with aliases and versions."""
-
-    def __init__(self, world: World, config: ServiceConfig) -> None:
-        self._world = world
-        super().__init__(_Store(), _Worker(world), clock=world.clock, ids=SequentialIds(), config=config)
-
-    def _resolve_chained(self, function_name: str) -> Target | ApiError | None:
-        world = self._world
-        served = world.functions.find(function_name)
-        if served is None:
-            names = ", ".join(sorted(world.functions.names))
-            world.failure = UnknownFunction(
-                f"the function invokes {function_name!r}, which the runner does not know (it knows {names}). Pass it: "
-                f"functions={{{function_name!r}: ...}}, with a function, a Mock, or a value to answer with."
-            )
-            served = function_name
-        elif ":" in function_name:
-            served = f"{served}:{LATEST}"
-        return super()._resolve_chained(served)
-
-
-class _Worker:
-    """Takes invocations in for the driver."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def functions(self) -> Mapping[str, FunctionSpec]:
-        return self._world.functions.specs
-
-    def submit(self, invocation: Invocation, done: Callable[[InvocationResult], None]) -> None:
-        world = self._world
-        record = None if invocation.execution_arn is None else world.executions.get(invocation.execution_arn)
-        number = 0
-        if record is not None:
-            record.invocations += 1
-            number = record.invocations
-        world.queue.append(Running(world, invocation, record, number, done))
-
-    def close(self) -> None:
-        pass
