@@ -63,9 +63,9 @@ class AsyncCallback(Generic[T]):
     def operation_id(self) -> OperationId:
         return OperationId._trusted(self._op.id)
 
-    def result(self) -> Coroutine[Any, Any, T]:
+    def result(self) -> Coroutine[object, None, T]:
         """Wait for the result. Raises CallbackExternalError or CallbackTimeoutError."""
-        coroutine: Coroutine[Any, Any, T] = self._context._callback_result(self._op, self._codec)
+        coroutine: Coroutine[object, None, T] = self._context._callback_result(self._op, self._codec)
         return coroutine
 
     def __repr__(self) -> str:
@@ -78,6 +78,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     Functions given to operations may be coroutine functions or plain ones. A plain step function other than a lambda
     runs in a thread, since it may block.
     """
+
+    # Methods are declared as ``Coroutine[object, None, T]``, which is exact: with Any in it mypy takes asyncio.gather()
+    # for ambiguous and gives Any for all results.
 
     run: AsyncRun
 
@@ -100,7 +103,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     @overload
     def step(
         self,
@@ -109,7 +112,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     def step(
         self,
         func: Callable[[StepContext], Any],
@@ -117,33 +120,33 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, Any]:
         """Run ``func(step_context)`` once and record its result. See :meth:`DurableContext.step`."""
-        coroutine: Coroutine[Any, Any, Any] = self._step(func, name, config, result_type)
+        coroutine: Coroutine[object, None, Any] = self._step(func, name, config, result_type)
         return coroutine
 
-    def wait(self, duration: Duration | timedelta, name: str | None = None) -> Coroutine[Any, Any, None]:
+    def wait(self, duration: Duration | timedelta, name: str | None = None) -> Coroutine[object, None, None]:
         """Wait ``duration`` (1 second to 366 days). See :meth:`DurableContext.wait`."""
-        coroutine: Coroutine[Any, Any, None] = self._wait(duration, name)
+        coroutine: Coroutine[object, None, None] = self._wait(duration, name)
         return coroutine
 
     @overload
     def create_callback(
         self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: type[T]
-    ) -> Coroutine[Any, Any, AsyncCallback[T]]: ...
+    ) -> Coroutine[object, None, AsyncCallback[T]]: ...
     @overload
     def create_callback(
         self, name: str | None = None, config: CallbackConfig | None = None
-    ) -> Coroutine[Any, Any, AsyncCallback[Any]]: ...
+    ) -> Coroutine[object, None, AsyncCallback[Any]]: ...
     def create_callback(
         self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: Any = MISSING
-    ) -> Coroutine[Any, Any, AsyncCallback[Any]]:
+    ) -> Coroutine[object, None, AsyncCallback[Any]]:
         """Make a callback id to give away. See :meth:`DurableContext.create_callback`."""
 
         def make(callback_id: str, op: Op, codec: Codec | None) -> AsyncCallback[Any]:
             return AsyncCallback(self, callback_id, op, codec)
 
-        coroutine: Coroutine[Any, Any, AsyncCallback[Any]] = self._create_callback(name, config, result_type, make)
+        coroutine: Coroutine[object, None, AsyncCallback[Any]] = self._create_callback(name, config, result_type, make)
         return coroutine
 
     @overload
@@ -154,14 +157,14 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: WaitForCallbackConfig | None = None,
         *,
         result_type: type[T],
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     @overload
     def wait_for_callback(
         self,
         submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
-    ) -> Coroutine[Any, Any, Any]: ...
+    ) -> Coroutine[object, None, Any]: ...
     def wait_for_callback(
         self,
         submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
@@ -169,9 +172,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: WaitForCallbackConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, Any]:
         """Make a callback, have it submitted by a step, wait. See :meth:`DurableContext.wait_for_callback`."""
-        coroutine: Coroutine[Any, Any, Any] = self._wait_for_callback(submitter, name, config, result_type)
+        coroutine: Coroutine[object, None, Any] = self._wait_for_callback(submitter, name, config, result_type)
         return coroutine
 
     @overload
@@ -183,15 +186,15 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: InvokeConfig[Any, Any] | None = None,
         *,
         result_type: type[T],
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     @overload
     def invoke(
         self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     @overload
     def invoke(
         self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, Any] | None = None
-    ) -> Coroutine[Any, Any, Any]: ...
+    ) -> Coroutine[object, None, Any]: ...
     def invoke(
         self,
         function_name: str,
@@ -200,9 +203,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: InvokeConfig[Any, Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, Any]:
         """Invoke another function and wait for its result. See :meth:`DurableContext.invoke`."""
-        coroutine: Coroutine[Any, Any, Any] = self._invoke(function_name, payload, name, config, result_type)
+        coroutine: Coroutine[object, None, Any] = self._invoke(function_name, payload, name, config, result_type)
         return coroutine
 
     @overload
@@ -213,7 +216,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: ChildConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     @overload
     def run_in_child_context(
         self,
@@ -222,7 +225,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: ChildConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     def run_in_child_context(
         self,
         func: Callable[[AsyncDurableContext], Any],
@@ -230,9 +233,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: ChildConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, Any]:
         """Run ``func(child_context)`` as one operation. See :meth:`DurableContext.run_in_child_context`."""
-        coroutine: Coroutine[Any, Any, Any] = self._run_in_child_context(func, name, config, result_type)
+        coroutine: Coroutine[object, None, Any] = self._run_in_child_context(func, name, config, result_type)
         return coroutine
 
     def wait_for_condition(
@@ -242,9 +245,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         name: str | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]:
+    ) -> Coroutine[object, None, T]:
         """Check again and again until the state will do. See :meth:`DurableContext.wait_for_condition`."""
-        coroutine: Coroutine[Any, Any, T] = self._wait_for_condition(check, config, name, result_type)
+        coroutine: Coroutine[object, None, T] = self._wait_for_condition(check, config, name, result_type)
         return coroutine
 
     @overload
@@ -254,7 +257,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         func: MapFunction[AsyncDurableContext, U, Awaitable[T]],
         name: str | None = None,
         config: MapConfig[U] | None = None,
-    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    ) -> Coroutine[object, None, BatchResult[T]]: ...
     @overload
     def map(
         self,
@@ -262,16 +265,16 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         func: MapFunction[AsyncDurableContext, U, T],
         name: str | None = None,
         config: MapConfig[U] | None = None,
-    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    ) -> Coroutine[object, None, BatchResult[T]]: ...
     def map(
         self,
         inputs: Sequence[U],
         func: MapFunction[AsyncDurableContext, U, Any],
         name: str | None = None,
         config: MapConfig[U] | None = None,
-    ) -> Coroutine[Any, Any, BatchResult[Any]]:
+    ) -> Coroutine[object, None, BatchResult[Any]]:
         """Run ``func(child_context, item)`` for every item. See :meth:`DurableContext.map`."""
-        coroutine: Coroutine[Any, Any, BatchResult[Any]] = self._map(inputs, func, name, config)
+        coroutine: Coroutine[object, None, BatchResult[Any]] = self._map(inputs, func, name, config)
         return coroutine
 
     @overload
@@ -280,22 +283,22 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         functions: Sequence[Callable[[AsyncDurableContext], Awaitable[T]] | ParallelBranch[Awaitable[T]]],
         name: str | None = None,
         config: ParallelConfig | None = None,
-    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    ) -> Coroutine[object, None, BatchResult[T]]: ...
     @overload
     def parallel(
         self,
         functions: Sequence[Callable[[AsyncDurableContext], T] | ParallelBranch[T]],
         name: str | None = None,
         config: ParallelConfig | None = None,
-    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    ) -> Coroutine[object, None, BatchResult[T]]: ...
     def parallel(
         self,
         functions: Sequence[Callable[[AsyncDurableContext], Any] | ParallelBranch[Any]],
         name: str | None = None,
         config: ParallelConfig | None = None,
-    ) -> Coroutine[Any, Any, BatchResult[Any]]:
+    ) -> Coroutine[object, None, BatchResult[Any]]:
         """Run the functions side by side, each with a child context. See :meth:`DurableContext.parallel`."""
-        coroutine: Coroutine[Any, Any, BatchResult[Any]] = self._parallel(functions, name, config)
+        coroutine: Coroutine[object, None, BatchResult[Any]] = self._parallel(functions, name, config)
         return coroutine
 
     @overload
@@ -306,7 +309,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: WithRetryConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     @overload
     def with_retry(
         self,
@@ -315,7 +318,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: WithRetryConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     def with_retry(
         self,
         func: Callable[[AsyncDurableContext, int], Any],
@@ -323,9 +326,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: WithRetryConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, Any]:
         """Run a block of operations until it succeeds. See :meth:`DurableContext.with_retry`."""
-        coroutine: Coroutine[Any, Any, Any] = self._with_retry(func, name, config, result_type)
+        coroutine: Coroutine[object, None, Any] = self._with_retry(func, name, config, result_type)
         return coroutine
 
     @overload
@@ -337,7 +340,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     @overload
     def step_with_compensation(
         self,
@@ -347,7 +350,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     def step_with_compensation(
         self,
         func: Callable[[StepContext], Any],
@@ -356,16 +359,16 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, Any]:
         """A step that can be undone. See :meth:`DurableContext.step_with_compensation`."""
-        coroutine: Coroutine[Any, Any, Any] = self._step_with_compensation(
+        coroutine: Coroutine[object, None, Any] = self._step_with_compensation(
             func, compensate, name, config, result_type, self._registry
         )
         return coroutine
 
-    def run_compensations(self) -> Coroutine[Any, Any, CompensationResult]:
+    def run_compensations(self) -> Coroutine[object, None, CompensationResult]:
         """Undo, last registered first. See :meth:`DurableContext.run_compensations`."""
-        coroutine: Coroutine[Any, Any, CompensationResult] = self._run_compensations(self._registry)
+        coroutine: Coroutine[object, None, CompensationResult] = self._run_compensations(self._registry)
         return coroutine
 
     def saga(self) -> AsyncSaga:
@@ -374,9 +377,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
 
     # ---- checkpoints and recurse ---------------------------------------------------------------------------
 
-    def flush(self) -> Coroutine[Any, Any, None]:
+    def flush(self) -> Coroutine[object, None, None]:
         """Record what has not been recorded yet. See :meth:`DurableContext.flush`."""
-        coroutine: Coroutine[Any, Any, None] = self._flush()
+        coroutine: Coroutine[object, None, None] = self._flush()
         return coroutine
 
     def batch(self) -> AsyncBatch:
@@ -386,14 +389,14 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         """
         return AsyncBatch(self)
 
-    def recurse(self, payload: Any, name: str | None = None) -> Coroutine[Any, Any, Any]:
+    def recurse(self, payload: Any, name: str | None = None) -> Coroutine[object, None, Any]:
         """Go on as a fresh execution of this function. See :meth:`DurableContext.recurse`."""
-        coroutine: Coroutine[Any, Any, Any] = self._recurse(payload, name)
+        coroutine: Coroutine[object, None, Any] = self._recurse(payload, name)
         return coroutine
 
-    def complete(self, result: Any) -> Coroutine[Any, Any, NoReturn]:
+    def complete(self, result: Any) -> Coroutine[object, None, NoReturn]:
         """End the execution now, with a result. See :meth:`DurableContext.complete`."""
-        coroutine: Coroutine[Any, Any, NoReturn] = self._complete(result)
+        coroutine: Coroutine[object, None, NoReturn] = self._complete(result)
         return coroutine
 
     # ---- futures -----------------------------------------------------------------------------------------
@@ -411,7 +414,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
             AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
         ],
         name: str | None = None,
-    ) -> Coroutine[Any, Any, T]:
+    ) -> Coroutine[object, None, T]:
         """The first outcome. See :meth:`DurableContext.race`."""
         return self._one(*self._combine("race", operations, name, self._future, AsyncDurableFuture))
 
@@ -421,7 +424,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
             AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
         ],
         name: str | None = None,
-    ) -> Coroutine[Any, Any, T]:
+    ) -> Coroutine[object, None, T]:
         """The result of the first that succeeds. See :meth:`DurableContext.any`."""
         return self._one(*self._combine("any", operations, name, self._future, AsyncDurableFuture))
 
@@ -431,7 +434,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
             AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
         ],
         name: str | None = None,
-    ) -> Coroutine[Any, Any, list[T]]:
+    ) -> Coroutine[object, None, list[T]]:
         """All results, in order. See :meth:`DurableContext.all`."""
         return self._all(*self._combine("all", operations, name, self._future, AsyncDurableFuture))
 
@@ -441,11 +444,11 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
             AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
         ],
         name: str | None = None,
-    ) -> Coroutine[Any, Any, BatchResult[T]]:
+    ) -> Coroutine[object, None, BatchResult[T]]:
         """Every outcome, in order. See :meth:`DurableContext.all_settled`."""
         return self._every(*self._combine("all_settled", operations, name, self._future, AsyncDurableFuture))
 
-    def cancel_wait(self, wait: AsyncDurableFuture[Any] | str) -> Coroutine[Any, Any, bool]:
+    def cancel_wait(self, wait: AsyncDurableFuture[Any] | str) -> Coroutine[object, None, bool]:
         """Cancel a wait: it ends at once. See :meth:`DurableContext.cancel_wait`."""
-        coroutine: Coroutine[Any, Any, bool] = self._cancel_wait(wait)
+        coroutine: Coroutine[object, None, bool] = self._cancel_wait(wait)
         return coroutine
