@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .harness import Call, Killed, World, identities
-from .programs import ORDERED, STEADY, Interpreter, Program, attempts_of, callbacks_of, programs, value_of
+from .programs import ORDERED, STEADY, Interpreter, Program, _named, attempts_of, callbacks_of, programs, value_of
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 THOROUGH = settings(QUICK, max_examples=1500)
@@ -80,6 +80,22 @@ def test_results_and_ids_never_depend_on_timing_or_crashes(program: Program, see
 @given(programs(STEADY + ORDERED), SEEDS, st.booleans())
 def test_replay_sees_completions_in_the_order_of_the_first_run(program: Program, seed: int, crashes: bool) -> None:
     check_order(program, seed, crashes)
+
+
+def deep(levels: int) -> Program:
+    """The first of two tasks, one of which is cancelled, beside a step that is tried twice, below gather on gather."""
+    one: Any = ("callback",)
+    other: Any = ("step", 0)
+    for _ in range(levels):
+        one, other = ("gather", [one]), ("gather", [other])
+    return _named(("seq", [("as_completed", [("step", 1), ("first", [one, ("nested", [other])])])]), "p")
+
+
+@pytest.mark.parametrize("levels", range(0, 40, 3))
+@pytest.mark.parametrize("seed", range(4))
+def test_consequences_may_take_many_turns_of_the_loop(levels: int, seed: int) -> None:
+    """While the body of a step keeps the loop from falling idle."""
+    check_order(deep(levels), seed, crashes=False)
 
 
 @pytest.mark.slow

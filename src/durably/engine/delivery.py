@@ -16,6 +16,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from .operation import is_terminal
+from .scope import CURRENT
 from .tasks import ParkFuture
 
 if TYPE_CHECKING:
@@ -26,15 +27,29 @@ if TYPE_CHECKING:
 __all__ = ["Delivery", "unsettled"]
 
 _SETTLE_TICKS: Final = 16
-"""Turns of the loop granted to the consequences of a completion where other work keeps the loop from falling idle."""
+"""Turns of the loop granted to the consequences of a completion, whatever else keeps the loop from falling idle."""
+_SPIN_TICKS: Final = 1024
+"""Turns granted while code of a handler is seen to be about to run. One that still is after so many only spins."""
 
 
 def unsettled(loop: asyncio.AbstractEventLoop, ticks: int) -> bool:
     """Whether something that has already happened may still have consequences in this turn of the loop.
 
-    A loop that does not show what is ready to run (uvloop's) may always have more: it is given all the turns there are.
+    Tasks wait for tasks that wait for tasks: a completion may take many turns to reach who looks at it. What is ready
+    to run tells by its scope whose it is, so that bodies of steps, and the client's calls, do not count as
+    consequences. A loop that does not show it (uvloop's) may always have more: it is given all the turns there are.
     """
-    return ticks < _SETTLE_TICKS and bool(getattr(loop, "_ready", True))
+    ready = getattr(loop, "_ready", None)
+    if ready is None or ticks < _SETTLE_TICKS:
+        return ticks < _SETTLE_TICKS and (ready is None or bool(ready))
+    return ticks < _SPIN_TICKS and any(map(_is_handlers, ready))
+
+
+def _is_handlers(handle: asyncio.Handle) -> bool:
+    """Whether it is code of a handler, outside of steps, or what asyncio does for it."""
+    context = getattr(handle, "_context", None)
+    scope = None if context is None else context.get(CURRENT)
+    return scope is not None and scope.owner is not None
 
 
 class Delivery:
