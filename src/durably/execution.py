@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .tracing import Tracing
     from .wire.shapes import InvocationOutput
 
-__all__ = ["DurableDecorator", "DurableFunction", "DurableMethod", "durable_execution"]
+__all__ = ["DurableDecorator", "DurableFunction", "DurableMethod", "durable_execution", "durable_function_of"]
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -331,6 +331,14 @@ def durable_execution(
         )
 
     return decorate if func is None else decorate(func)
+
+
+def durable_function_of(value: Any) -> DurableFunction[Any, Any] | None:
+    """The durable function that ``value`` is, or has, as an instance of a DurableHandler does; None: neither."""
+    if isinstance(value, DurableFunction):
+        return value
+    inner = None if isinstance(value, type) else getattr(value, "function", None)
+    return inner if isinstance(inner, DurableFunction) else None
 
 
 _default_client: Any = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from durably import DurableContext, DurableHandler, Duration
 from durably.client.in_process import InProcessClient
 from durably.service.kernel import Service
 from durably.service.store.memory import MemoryStore
@@ -120,3 +121,26 @@ def test_the_remaining_time(flavour: Flavour, left: int | None) -> None:
 
     world.function = call  # type: ignore[assignment]
     assert world.run().value == (None if left is None else 250.0)
+
+
+class Doubling(DurableHandler):
+    def handle(self, event: int, ctx: DurableContext) -> int:
+        ctx.wait(Duration(5))
+        return event * 2
+
+
+def test_the_testing_kit_takes_instances(tmp_path: Path) -> None:
+    from durably.testing import LocalRunner, explore_crashes
+
+    handler: Any = Doubling()
+    with LocalRunner(handler) as runner:
+        assert runner.handler is handler.function
+        assert runner.run(5).result == 10
+    assert explore_crashes(handler, 5).runs
+
+    from durably.execution import durable_function_of
+
+    assert durable_function_of(handler) is handler.function
+    assert durable_function_of(handler.function) is handler.function
+    assert durable_function_of(Doubling) is None
+    assert durable_function_of(len) is None

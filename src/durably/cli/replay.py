@@ -85,9 +85,10 @@ def _replay(file: Path, functions: Any, target: str) -> ReplayReport:
 
 def _function_for(history: History, functions: Any, target: str) -> Any:
     """The function that the execution is one of: the only one there is, or the one of its name."""
-    from durably.execution import DurableFunction
+    from durably.execution import durable_function_of
 
-    found = {name: one.handler for name, one in functions.items() if isinstance(one.handler, DurableFunction)}
+    of_each = {name: durable_function_of(one.handler) for name, one in functions.items()}
+    found = {name: function for name, function in of_each.items() if function is not None}
     if not found:
         raise Failure(
             f"{target} has no function that can be replayed.",

@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 
 from durably.engine.batch_policy import CompletionRecord
 from durably.engine.operation import describe
-from durably.execution import DurableFunction, durable_execution
+from durably.execution import DurableFunction, durable_execution, durable_function_of
 from durably.wire.ids import operation_id
 from durably.wire.shapes import Operation
 
@@ -104,8 +104,9 @@ def histories_in(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def _durable(handler: Any) -> DurableFunction[Any, Any]:
-    if isinstance(handler, DurableFunction):
-        return handler
+    function = durable_function_of(handler)
+    if function is not None:
+        return function
     if getattr(handler, "__code__", None) is None:
         raise TypeError(
             f"{handler!r} cannot be replayed: it takes a function decorated with durably's @durable_execution"

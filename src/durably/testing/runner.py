@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from durably.exceptions import ValidationError
-from durably.execution import DurableFunction, durable_execution
+from durably.execution import DurableFunction, durable_execution, durable_function_of
 from durably.workers._discover import is_durable_function
 
 from . import _session
@@ -281,9 +281,10 @@ def _fresh(targets: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _durable(handler: Any) -> Any:
     if is_durable_function(handler):
-        if not isinstance(handler, DurableFunction):
+        function = durable_function_of(handler)
+        if function is None:
             raise ValidationError(f"{handler!r} is not a durable function of durably")
-        return handler
+        return function
     return durable_execution(handler)
 
 
