@@ -6,13 +6,8 @@ Contexts, the protocols that stand for them in helpers, the functions that opera
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, Union
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from ._configs import SummaryGenerator
-from ._logging.options import LoggerInterface
 from ._values import Value
 from .context.operation_contexts import (
     OperationContext,
@@ -23,6 +18,9 @@ from .context.operation_contexts import (
 from .ids import CallbackId, ExecutionArn, OperationId
 
 if TYPE_CHECKING:
+    from ._configs import SummaryGenerator
+    from ._durable_value import DurableValue
+    from ._logging.options import LoggerInterface
     from .concurrency.models import BatchResult
     from .context import AsyncCallback, AsyncDurableContext, Callback, DurableContext
     from .context.protocols import (
@@ -62,12 +60,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-DurableValue: TypeAlias = Union[
-    bool, int, float, str, bytes, Decimal, UUID, datetime, date,
-    "list[DurableValue]", "tuple[DurableValue, ...]", "dict[str, DurableValue]", None,
-]  # fmt: skip
-"""What is recorded and comes back the same without an annotation that says so."""
 
 StepFunction: TypeAlias = Callable[[StepContext], T]
 """What ``DurableContext.step`` takes, and ``durable_step`` makes."""
@@ -133,6 +125,9 @@ _HOME = {
     "CallbackProtocol": "context.protocols",
     "DurableContext": "context",
     "DurableContextProtocol": "context.protocols",
+    "DurableValue": "_durable_value",
+    "LoggerInterface": "_logging.options",
+    "SummaryGenerator": "_configs",
 }
 
 
