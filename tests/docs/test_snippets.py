@@ -1,7 +1,7 @@
 """Every Python snippet of README.md and docs/ runs; those that say what they give are held to it.
 
-``<!-- runs: name INPUT => RESULT -->`` before a snippet starts its function ``name`` on the embedded service, with
-virtual time, and compares the result (both JSON). ``<!-- fails: name INPUT => TYPE -->`` expects the execution to fail
+``<!-- runs: name INPUT => RESULT -->`` before a snippet runs its function ``name`` with the testing kit and
+compares the result (both JSON). ``<!-- fails: name INPUT => TYPE -->`` expects the execution to fail
 with an error of that type. Functions called ``test_...`` are called.
 """
 
@@ -19,12 +19,8 @@ from typing import Any
 
 import pytest
 
-from durably.client.in_process import InProcessClient
-from durably.service.clock import ManualClock
-from durably.service.kernel import Service
-from durably.service.store.memory import MemoryStore
+from durably.testing import LocalRunner
 from durably.wire.ports import DurableFunctionPort
-from durably.workers.in_process import InProcessWorker
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"(?:<!-- (?P<how>runs|fails): (?P<run>.+?) -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
@@ -56,32 +52,9 @@ def test_snippet(
     if run is not None:
         call, _, expected = run.partition(" => ")
         name, _, payload = call.partition(" ")
-        answer = carry_out(functions, name, payload)
-        found = json.loads(answer["Payload"])
-        assert ("FunctionError" in answer) is (how == "fails"), answer["Payload"]
-        assert (found["errorType"] if how == "fails" else found) == json.loads(expected)
-
-
-def carry_out(functions: dict[str, Any], name: str, payload: str) -> dict[str, Any]:
-    """The answer to the invoke that one execution is, in virtual time."""
-    clock = ManualClock()
-    service = Service(MemoryStore(), clock=clock)
-    worker = InProcessWorker(functions, client_factory=lambda: InProcessClient(service), clock=clock)
-    service.attach(worker)
-    service.start(thread=False)
-    answers: list[Any] = []
-    try:
-        service.submit("Invoke", {"FunctionName": f"{name}:$LATEST", "Payload": payload}, answers.append)
-        while not answers:
-            if service.step(timeout=0) or service.in_flight:
-                service.step(timeout=0.05)
-                continue
-            due = service.next_timer_ms()
-            assert due is not None, "the execution waits for something that never comes"
-            clock.advance_to(due)
-    finally:
-        worker.close()
-        service.close()
-    answer = answers[0]
-    assert isinstance(answer, dict), answer
-    return answer
+        others = {other: function for other, function in functions.items() if other != name}
+        runner: LocalRunner[Any, Any] = LocalRunner(functions[name], functions=others)
+        result = runner.run(json.loads(payload))
+        assert result.succeeded is (how == "runs"), result
+        found = (result.error or {}).get("ErrorType") if result.payload is None else json.loads(result.payload)
+        assert found == json.loads(expected)

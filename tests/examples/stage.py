@@ -1,7 +1,6 @@
-"""Runs the functions of one example file on the embedded service in this process, in virtual time.
+"""Runs the functions of one example file with the testing kit: on the embedded service, in virtual time.
 
-The file is loaded as ``durably dev`` loads it. The service runs in the caller's thread, so nothing happens behind the
-test's back; time passes when nothing else can happen.
+The file is loaded as ``durably dev`` loads it.
 """
 
 from __future__ import annotations
@@ -10,14 +9,11 @@ import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from durably.client.in_process import InProcessClient
-from durably.service.clock import ManualClock
-from durably.service.kernel import Service
-from durably.service.store.memory import MemoryStore
-from durably.workers.in_process import InProcessWorker
+from durably.testing import LocalExecution, LocalRunner, OpenCallback
 from durably.workers.loader import load_functions
 
 ROOT = Path(__file__).parents[2] / "examples"
@@ -35,10 +31,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an execution ended: ``value``, or ``error`` as the service tells it."""
+    """How an execution ended: ``value``, or ``error`` with its message."""
 
     value: Any
-    error: dict[str, Any] | None
+    error: str | None
     seconds: float
     """that passed, in virtual time"""
     operations: dict[str, str]
@@ -51,69 +47,46 @@ def play(path: str, name: str, event: Any, answers: Mapping[str, Sequence[Answer
     Parameters:
         answers: by the name of the callback's operation, in order.
     """
-    functions = load_functions(str(ROOT / path)).functions
-    clock = ManualClock()
-    service = Service(MemoryStore(), clock=clock)
-    worker = InProcessWorker(functions, client_factory=lambda: InProcessClient(service), clock=clock)
-    service.attach(worker)
-    service.start(thread=False)
-    began = clock.now_ms()
-    ended: list[Any] = []
+    loaded = {each: found.handler for each, found in load_functions(str(ROOT / path)).functions.items()}
+    others = {each: handler for each, handler in loaded.items() if each != name}
     script = {callback: deque(given) for callback, given in answers.items()}
-    try:
-        payload = {"FunctionName": f"{name}:$LATEST", "Payload": json.dumps(event)}
-        service.submit("Invoke", payload, ended.append)
-        while not ended:
-            if service.step(timeout=0) or service.in_flight:
-                service.step(timeout=0.05)
+    with LocalRunner(loaded[name], functions=others) as runner:
+        execution = runner.start(event)
+        while not execution.ended:
+            open_ones = [one for one in runner.open_callbacks() if script.get(_name(execution, one))]
+            if not open_ones:
+                due = runner.world.next_due_ms()
+                assert due is not None, f"the execution waits for something that never comes: {execution}"
+                execution.advance((due - runner.clock.now_ms()) / 1000)
             else:
-                _go_on(service, clock, script)
-        answer = ended[0]
-        assert isinstance(answer, dict), answer
-        assert not any(script.values()), f"nobody asked for {script}"
-        value = json.loads(answer["Payload"]) if answer.get("Payload") else None
-        failed = "FunctionError" in answer
-        seconds = (clock.now_ms() - began) / 1000
-        return Ended(None if failed else value, value if failed else None, seconds, _statuses(service, answer))
-    finally:
-        worker.close()
-        service.close()
+                _answer(runner, execution, open_ones[0], script[_name(execution, open_ones[0])])
+        result = execution.snapshot()
+    assert not any(script.values()), f"nobody asked for {script}"
+    value = json.loads(result.payload) if result.payload is not None else None
+    error = None if result.error is None else result.error.get("ErrorMessage", "")
+    statuses = {one.name: one.status for one in result.operations.all if one.name is not None}
+    return Ended(value, error, result.duration / timedelta(seconds=1), statuses)
 
 
-def _go_on(service: Service, clock: ManualClock, script: Mapping[str, deque[Answer]]) -> None:
-    """Answer a callback, or let time pass until something is due."""
-    due = service.next_timer_ms()
-    for arn in list(service._core._by_arn):
-        for operation in service._core.by_arn(arn).ops.values():
-            view: Mapping[str, Any] = operation.view
-            waiting = script.get(view.get("Name", ""))
-            if view["Type"] != "CALLBACK" or view["Status"] != "STARTED" or not waiting:
-                continue
-            at = clock.now_ms() + waiting[0].after * 1000
-            if due is not None and due < at:
-                continue
-            clock.advance_to(at)
-            _answer(service, view["CallbackDetails"]["CallbackId"], waiting.popleft())
-            return
-    assert due is not None, "the execution waits for something that never comes"
-    clock.advance_to(due)
+def _name(execution: LocalExecution[Any], callback: OpenCallback) -> str:
+    return execution.operations.by_id(callback.operation_id).name or ""
 
 
-def _answer(service: Service, callback_id: str, answer: Answer) -> None:
+def _answer(
+    runner: LocalRunner[Any, Any], execution: LocalExecution[Any], callback: OpenCallback, waiting: deque[Answer]
+) -> None:
+    """Give the next answer, unless something else happens before; then time goes on to that."""
+    at = runner.clock.now_ms() + waiting[0].after * 1000
+    due = runner.world.next_due_ms()
+    if due is not None and due < at:
+        execution.advance((due - runner.clock.now_ms()) / 1000)
+        return
+    execution.advance(waiting[0].after)
+    answer = waiting.popleft()
     if answer.heartbeat:
-        service.submit("SendDurableExecutionCallbackHeartbeat", {"CallbackId": callback_id}, _accepted)
+        callback.heartbeat()
     elif answer.failure is not None:
-        params = {"CallbackId": callback_id, "Error": dict(answer.failure)}
-        service.submit("SendDurableExecutionCallbackFailure", params, _accepted)
+        callback.fail({"ErrorType": answer.failure["ErrorType"], "ErrorMessage": answer.failure["ErrorMessage"]})
     else:
-        params = {"CallbackId": callback_id, "Result": answer.result}
-        service.submit("SendDurableExecutionCallbackSuccess", params, _accepted)
-
-
-def _accepted(answer: Any) -> None:
-    assert isinstance(answer, dict), answer
-
-
-def _statuses(service: Service, answer: Mapping[str, Any]) -> dict[str, str]:
-    execution = service._core.by_arn(answer["DurableExecutionArn"])
-    return {op.view["Name"]: op.view["Status"] for op in execution.ops.values() if "Name" in op.view}
+        callback.succeed(answer.result)
+    execution.settle()

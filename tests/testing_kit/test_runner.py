@@ -157,6 +157,14 @@ def test_retries_pass_in_virtual_time() -> None:
         assert other.start == one.end + one.delay
 
 
+def test_the_input_may_be_json_of_another_program(handler: Any) -> None:
+    runner: LocalRunner[Any, Any] = LocalRunner(handler)
+    assert runner.run({"id": 7}).value.order == 7
+    refused = runner.run({"number": 7})
+    assert refused.error is not None
+    assert "does not fit the handler" in refused.error["ErrorMessage"]
+
+
 # ---- callbacks ------------------------------------------------------------------------------------------
 
 

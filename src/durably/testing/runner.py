@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from durably.exceptions import ValidationError
+from durably.exceptions import SerDesError, ValidationError
 from durably.execution import DurableFunction, durable_execution, durable_function_of
+from durably.serdes import json_codec_for
 from durably.workers._discover import is_durable_function
 
 from . import _session
@@ -123,7 +124,7 @@ class LocalRunner(Generic[In, Out]):
         """Start an execution and let time pass until it has ended.
 
         Parameters:
-            input: as the handler takes it.
+            input: as the handler takes it, or the JSON that another program would send.
             name: of the execution.
             timeout: of real time, for code that may block; it then runs in a thread of its own.
 
@@ -175,7 +176,13 @@ class LocalRunner(Generic[In, Out]):
         return execution
 
     def _start(self, input: Any, name: str | None) -> ExecutionRecord:
-        return self.world.start(self._functions.main, self.handler.input_codec.encode(input), name)
+        return self.world.start(self._functions.main, self._payload(input), name)
+
+    def _payload(self, input: Any) -> str:
+        try:
+            return self.handler.input_codec.encode(input)
+        except SerDesError:
+            return json_codec_for().encode(input)  # as a caller that knows no Python would send it: the handler judges
 
     def _look(self, record: ExecutionRecord) -> RunResult[Out]:
         described = self.world.describe(record.arn)
