@@ -47,13 +47,14 @@ ORDERED = ["as_completed", "first", "first_keep", "failing_group", "failing_gath
 def programs(kinds: list[str], size: int = 14) -> st.SearchStrategy[Program]:
     leaves = LEAVES if set(kinds) & set(ORDERED) else LEAVES | PLAIN
     tree = st.recursive(leaves, _inner(kinds), max_leaves=size)
-    return tree.map(lambda body: _named(("seq", [body]), "p"))
+    return tree.map(lambda body: named(("seq", [body]), "p"))
 
 
-def _named(tree: Any, path: str) -> Program:
+def named(tree: Any, path: str) -> Program:
+    """``tree`` with a name for each node, by its place."""
     kind, *rest = tree
     if rest and isinstance(rest[0], list):
-        return (kind, path, [_named(one, f"{path}.{n}") for n, one in enumerate(rest[0])])
+        return (kind, path, [named(one, f"{path}.{n}") for n, one in enumerate(rest[0])])
     return (kind, path, *rest)
 
 

@@ -7,15 +7,21 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from .harness import Call, Killed, World, identities
-from .programs import ORDERED, STEADY, Interpreter, Program, _named, attempts_of, callbacks_of, programs, value_of
+from .programs import ORDERED, STEADY, Interpreter, Program, attempts_of, callbacks_of, named, programs, value_of
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 THOROUGH = settings(QUICK, max_examples=1500)
 SEEDS = st.integers(0, 2**32)
+
+EARLY_WAIT = (
+    "gather",
+    [("step", 1), ("seq", [("step", 0), ("wait", 3)]), ("seq", [("step", 0), ("wait", 1), ("step", 0)])],
+)
+"""With 1935 the first wait ends while what was recorded before it is still being handed out, and is asked for then."""
 
 
 def execute(
@@ -78,6 +84,7 @@ def test_results_and_ids_never_depend_on_timing_or_crashes(program: Program, see
 
 @QUICK
 @given(programs(STEADY + ORDERED), SEEDS, st.booleans())
+@example(named(("seq", [EARLY_WAIT]), "p"), 1935, False)
 def test_replay_sees_completions_in_the_order_of_the_first_run(program: Program, seed: int, crashes: bool) -> None:
     check_order(program, seed, crashes)
 
@@ -88,7 +95,7 @@ def deep(levels: int) -> Program:
     other: Any = ("step", 0)
     for _ in range(levels):
         one, other = ("gather", [one]), ("gather", [other])
-    return _named(("seq", [("as_completed", [("step", 1), ("first", [one, ("nested", [other])])])]), "p")
+    return named(("seq", [("as_completed", [("step", 1), ("first", [one, ("nested", [other])])])]), "p")
 
 
 @pytest.mark.parametrize("levels", range(0, 40, 3))

@@ -166,8 +166,10 @@ class AsyncWriter(Run):
                 flushed[flush.op_id] = (flush, future)
             elif not future.done():
                 future.set_result(None)  # a START: not a completion, so not part of the order
+        concurrent = bool(self._tasks or self.timers.due)
         for operation in operations:
             op_id = operation["Id"]
+            met = len(woken)
             if op_id in flushed:
                 self._delivery.delivered.add(op_id)
                 woken.append(flushed.pop(op_id)[1])
@@ -178,10 +180,15 @@ class AsyncWriter(Run):
                 if is_terminal(operation):
                     self._delivery.delivered.add(op_id)
                 woken.append(future)
+            if concurrent and (len(woken) > met or is_terminal(operation)):
+                came = self._delivery.comes(op_id, len(woken) > met)
+                for future in woken[met:]:
+                    future.came = came
         for op_id, (_, future) in flushed.items():
             self._delivery.delivered.add(op_id)
+            future.came = self._delivery.comes(op_id, True)
             woken.append(future)
-        if self._tasks or self.timers.due:
+        if concurrent:
             self._delivery.arrive(woken)
         else:
             for future in woken:

@@ -73,6 +73,8 @@ class Delivery:
         self.conditions: dict[str, Callable[[], bool]] = {}
         """Of turns that do not come before the program has come as far."""
         self._arrivals: deque[ParkFuture] = deque()
+        self._came: dict[str, int] = {}
+        self._coming = 0
         self._pumping = False
         self.stopped = False
 
@@ -108,10 +110,20 @@ class Delivery:
 
     def must_queue(self, op_id: str) -> bool:
         """Whether a recorded completion has to wait for its turn; if not, it counts as seen."""
-        if self._ranks is not None and op_id in self._ranks and op_id not in self.delivered:
-            return True
+        if self._ranks is not None and op_id not in self.delivered:
+            if op_id in self._ranks:
+                return True
+            if op_id in self._came and (self._arrivals or self._next_rank() < len(self._by_rank)):
+                return True  # it came in this invocation, before it was asked for, and others are to be seen before it
         self.delivered.add(op_id)
         return False
+
+    def comes(self, op_id: str, awaited: bool) -> int:
+        """The next completion of an answer: its number; noted if nobody waits for it yet."""
+        self._coming += 1
+        if not awaited:
+            self._came[op_id] = self._coming
+        return self._coming
 
     def turn(self, op_id: str, ripe: Callable[[], bool] | None = None) -> ParkFuture:
         """What to await until the recorded completion of ``op_id`` is next, and ``ripe()``."""
@@ -119,7 +131,13 @@ class Delivery:
         future = ParkFuture(loop=self._loop)
         if ripe is not None:
             self.conditions[op_id] = ripe
-        heappush(self._turns, (self._ranks[op_id], op_id, future))
+        rank = self._ranks.get(op_id)
+        if rank is not None:
+            heappush(self._turns, (rank, op_id, future))
+        else:
+            self.delivered.add(op_id)
+            future.came = self._came.pop(op_id, 0)
+            self._arrivals = deque(sorted((*self._arrivals, future), key=_came))
         self.pump_soon()
         return future
 
@@ -160,15 +178,19 @@ class Delivery:
         while turns and turns[0][2].done():  # cancelled meanwhile
             self.conditions.pop(turns[0][1], None)
             self.delivered.add(heappop(turns)[1])
-        by_rank = self._by_rank
-        while self._cursor < len(by_rank) and by_rank[self._cursor] in self.delivered:
-            self._cursor += 1
-        if turns and (turns[0][0] <= self._cursor or self._arrivals) and self._is_ripe(turns[0][1]):
+        if turns and (turns[0][0] <= self._next_rank() or self._arrivals) and self._is_ripe(turns[0][1]):
             self.release_turn()
         elif self._hand_out_arrivals():
             self.pump_soon()
         else:
             self._idle()
+
+    def _next_rank(self) -> int:
+        """Of the first recorded completion that the program has not seen."""
+        by_rank = self._by_rank
+        while self._cursor < len(by_rank) and by_rank[self._cursor] in self.delivered:
+            self._cursor += 1
+        return self._cursor
 
     def _is_ripe(self, op_id: str) -> bool:
         ripe = self.conditions.get(op_id)
@@ -188,3 +210,7 @@ class Delivery:
             if future.strand is None:
                 break
         return bool(told)
+
+
+def _came(future: ParkFuture) -> int:
+    return future.came

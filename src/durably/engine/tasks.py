@@ -37,9 +37,15 @@ __all__ = ["ParkFuture", "install_task_factory", "waits_inside"]
 
 
 class ParkFuture(asyncio.Future[Any]):
-    """What a parked operation awaits. ``strand``: the isolated branch that it belongs to, if any."""
+    """What a parked operation awaits.
+
+    Attributes:
+        strand: the isolated branch that it belongs to, if any.
+        came: when its completion came, counted in this invocation.
+    """
 
     strand: Branch | None = None
+    came = 0
 
 
 # ---- scopes of new tasks -----------------------------------------------------------------------------------
