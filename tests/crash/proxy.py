@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
@@ -20,13 +21,14 @@ _HOP: Final = ("connection", "keep-alive", "transfer-encoding", "content-length"
 
 class LossyProxy:
     """Parameters:
-    share: of the checkpoints that meet one of the FATES.
+    share: of the checkpoints that meet one of ``fates``.
     """
 
-    def __init__(self, port: int, seed: int, share: float) -> None:
+    def __init__(self, port: int, seed: int, share: float, fates: Sequence[str] = FATES) -> None:
         self._port = port
         self._dice = random.Random(seed)
         self._share = share
+        self._fates = fates
         self._lock = threading.Lock()
         self.met: Counter[str] = Counter()
         self._late: list[threading.Thread] = []
@@ -64,7 +66,7 @@ class LossyProxy:
         if not path.endswith("/checkpoint"):
             return "arrives"
         with self._lock:
-            fate = self._dice.choice(FATES) if self._dice.random() < self._share else "arrives"
+            fate = self._dice.choice(self._fates) if self._dice.random() < self._share else "arrives"
             self.met[fate] += 1
         return fate
 
