@@ -357,6 +357,28 @@ def test_a_run_within_a_run_of_another_runner() -> None:
     assert LocalRunner(handler).run().value == 4
 
 
+def test_an_async_run_within_a_run() -> None:
+    @durable_execution
+    async def handler(_: None, ctx: AsyncDurableContext) -> Any:
+        async def body(_: Any) -> Any:
+            async with asyncio.timeout(1):  # of the outer run's time
+                return (await LocalRunner(approval, callbacks={"approval": 1}).arun(1)).value[0]
+
+        return await ctx.step(body)
+
+    assert LocalRunner(handler).run().value == "1"
+
+
+def test_runs_of_one_runner_side_by_side(asks: Any) -> None:
+    async def test() -> list[Any]:
+        runner = LocalRunner(asks, callbacks={"approval": "yes"})
+        return await asyncio.gather(*(runner.arun(hours) for hours in (1, 2, 3)))
+
+    results = asyncio.run(test())
+    assert [one.value[0] for one in results] == ["yes"] * 3
+    assert len({one.execution_arn for one in results}) == 3
+
+
 def test_a_run_that_blocks_is_given_up() -> None:
     let_go = threading.Event()
 

@@ -244,6 +244,27 @@ def test_an_async_function_stops_by_itself_before_its_timeout() -> None:
     assert [attempts[1] - attempts[0] < timedelta(minutes=1, seconds=1), len(attempts)] == [True, 3]
 
 
+@pytest.mark.parametrize("flavour", ["sync", "async"])
+def test_what_takes_longer_than_an_invocation_goes_on_in_the_next(flavour: str) -> None:
+    @durable_execution
+    def steps(_: None, ctx: DurableContext) -> int:
+        return sum(ctx.step(lambda _: runner.clock.sleep(60) or 1, name=f"{n}") for n in range(40))  # type: ignore[func-returns-value]
+
+    @durable_execution
+    async def asteps(_: None, ctx: AsyncDurableContext) -> int:
+        async def body(_: Any) -> int:
+            await asyncio.sleep(60)
+            return 1
+
+        return sum([await ctx.step(body, name=f"{n}") for n in range(40)])
+
+    runner: LocalRunner[None, int] = LocalRunner(steps if flavour == "sync" else asteps)
+    result = runner.run()
+    assert result.value == 40
+    assert len(result.invocations) == 3
+    assert timedelta(minutes=40) <= result.duration < timedelta(minutes=43)  # what is cut off is done again
+
+
 def test_an_invocation_that_raises_is_tried_again_with_backoff() -> None:
     began: list[datetime] = []
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from durably.engine.threads import borrow
 
+from ._loop import VirtualLoop
+
 __all__ = ["Late", "in_thread", "in_time"]
 
 T = TypeVar("T")
@@ -18,6 +20,9 @@ T = TypeVar("T")
 async def in_thread(func: Callable[[], T]) -> T:
     """``func()`` in another thread, while this thread's event loop goes on."""
     loop = asyncio.get_running_loop()
+    if isinstance(loop, VirtualLoop):  # in a function under test, whose time stands still meanwhile
+        made: T = await loop.run_in_executor(None, copy_context().run, func)
+        return made
     future: asyncio.Future[T] = loop.create_future()
     context = copy_context()
 

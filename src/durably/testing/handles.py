@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRunnerCallback", "Handles", "RunnerCallback"]
 
-_NEXT_RUN: Final = 0.25
+_NEXT_RUN: Final = 1.0
 """Real seconds within which another run may begin that opens the callback."""
 _LATER_RUN: Final = 5.0
 """The same for a handle that was taken when a run had already ended."""
