@@ -225,6 +225,14 @@ def test_a_function_that_raises_fails_the_callback(asks: Any) -> None:
     assert result.error["ErrorMessage"] == "approval refused"
 
 
+def test_a_coroutine_function_is_no_answer(asks: Any) -> None:
+    async def answer(callback: OpenCallback) -> str:
+        return "yes"
+
+    with pytest.raises(TestingError, match="give a plain function"):
+        LocalRunner(asks, callbacks={"approval": answer}).run()
+
+
 @pytest.mark.parametrize("callbacks", [{}, {"approval": NEVER}, {"other": 1}])
 def test_what_nobody_answers_is_reported_at_once(asks: Any, callbacks: Any) -> None:
     runner = LocalRunner(asks, callbacks=callbacks)
@@ -280,6 +288,7 @@ def caller(request: pytest.FixtureRequest) -> Any:
         ("ship", "ship", Mock({"ok": True}), {"ok": True}),
         ("ship", "ship", 5, 5),
         ("ship", "ship", _async_target, {"n": 21}),
+        ("ship", "ship", Mock(_async_target), {"n": 21}),
     ],
 )
 def test_functions_may_be_invoked(caller: Any, registered: str, called: str, target: Any, expected: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from durably.service.ports import FunctionSpec, Invocation, InvocationResult
@@ -112,9 +112,8 @@ def _answer(running: Running) -> str:
         if not handler.is_async:
             return durable_json(handler.run_sync(event, context, client=client))
         return durable_json(_on_loop(world, lambda: handler.run_async(event, context, client=client), spec))
-    if iscoroutinefunction(handler):
-        return lambda_json(_on_loop(world, lambda: handler(event, context), spec))
-    return lambda_json(handler(event, context))
+    value = handler(event, context)
+    return lambda_json(_on_loop(world, lambda: awaited(value), spec) if isawaitable(value) else value)
 
 
 def _on_loop(world: World, make: Callable[[], Any], spec: FunctionSpec) -> Any:
@@ -124,3 +123,7 @@ def _on_loop(world: World, make: Callable[[], Any], spec: FunctionSpec) -> Any:
         return loop.run(make())
     finally:
         world.give_loop(loop)
+
+
+async def awaited(value: Any) -> Any:
+    return await value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from durably.serdes import json_codec_for
 from durably.wire.shapes import ErrorObject
 
 from ._durations import Span
-from .errors import CallbackNotReady
+from .errors import CallbackNotReady, TestingError
 
 if TYPE_CHECKING:
     from ._world import World
@@ -84,6 +85,11 @@ class Answer:
                 value = ask(callback)
             except Exception as error:
                 value = error
+            if inspect.iscoroutine(value):
+                value.close()
+                raise TestingError(
+                    f"the answer to the callback {callback.name!r} is a coroutine: give a plain function"
+                )
         if value is NEVER:
             return
         if isinstance(value, BaseException):
