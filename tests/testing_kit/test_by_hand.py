@@ -439,3 +439,22 @@ def test_a_handle_that_is_taken_when_the_run_is_over_does_not_wait_for_ever(monk
     assert runner.run().value == 1
     with pytest.raises(CallbackNotReady):
         runner.callback("nobody").succeed()
+
+
+def test_one_handle_after_another() -> None:
+    """Between two answers of a test time does not pass for the callback that is next."""
+
+    @durable_execution
+    async def survey(people: list[str], ctx: AsyncDurableContext) -> list[Any]:
+        async def ask(callback_id: str, _: Any) -> None: ...
+
+        return [await ctx.wait_for_callback(ask, name=person, config=ONE_DAY) for person in people]
+
+    async def test() -> Any:
+        runner = LocalRunner(survey)
+        run = asyncio.create_task(runner.arun(["ann", "bob", "eve"]))
+        for person in ("ann", "bob", "eve"):
+            await runner.acallback(person).succeed(person)
+        return (await run).value
+
+    assert asyncio.run(test()) == ["ann", "bob", "eve"]

@@ -265,6 +265,9 @@ class World:
         if self.handles.hold:
             self.scheduler.wait_for_real(None)
             return
+        if self.listener.callbacks and self.handles.may_be_taken():
+            self.scheduler.wait_for_real(_PATIENCE)
+            return
         if not self.scheduler.real and self._strangers_at_work():
             return
         due = self.next_due_ms()
