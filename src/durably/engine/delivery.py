@@ -28,6 +28,9 @@ __all__ = ["Delivery", "unsettled"]
 
 _SETTLE_TICKS: Final = 16
 """Turns of the loop granted to the consequences of a completion, whatever else keeps the loop from falling idle."""
+_BLIND_TICKS: Final = 256
+"""Turns granted on a loop that does not show what is ready to run: as many as forty tasks that wait for each other take.
+There each completion among tasks waits for all of them, a third of a millisecond."""
 _SPIN_TICKS: Final = 1024
 """Turns granted while code of a handler is seen to be about to run. One that still is after so many only spins."""
 
@@ -37,11 +40,14 @@ def unsettled(loop: asyncio.AbstractEventLoop, ticks: int) -> bool:
 
     Tasks wait for tasks that wait for tasks: a completion may take many turns to reach who looks at it. What is ready
     to run tells by its scope whose it is, so that bodies of steps, and the client's calls, do not count as
-    consequences. A loop that does not show it (uvloop's) may always have more: it is given all the turns there are.
+    consequences. A loop that does not show it (uvloop's) may always have more: it is given turns enough for all but the
+    deepest nests.
     """
     ready = getattr(loop, "_ready", None)
-    if ready is None or ticks < _SETTLE_TICKS:
-        return ticks < _SETTLE_TICKS and (ready is None or bool(ready))
+    if ready is None:
+        return ticks < _BLIND_TICKS
+    if ticks < _SETTLE_TICKS:
+        return bool(ready)
     return ticks < _SPIN_TICKS and any(map(_is_handlers, ready))
 
 
