@@ -135,6 +135,8 @@ class AsyncFutures(FutureOperations):
         if lost:
             given.close()
             scope.spawned += 1
+            for lost_id in (op.id,) if isinstance(op, Op) else scope.recorded_in_task(scope.spawned):
+                self.run.forgo(lost_id)
             task = self.run.start(_never(self.run, scope, ""), Branch(scope.branch))
         else:
             task = self.run.loop.create_task(given)

@@ -103,6 +103,8 @@ class FutureOperations(ContextBase):
             return _called(lambda: operation(*args, **kwargs), scope)
 
         abandoned = lost or op_id in given_up(self.run)
+        if abandoned:
+            self.run.forgo(op_id)
         future = self._begin(op_id, what, call, outer, fresh, abandoned)
         future.abandoned = abandoned
         return future

@@ -59,6 +59,7 @@ class AsyncRun(AsyncWriter):
         self._root: asyncio.Task[Any] | None = None
         self._suspect: asyncio.Task[Any] | None = None
         self._steps = 0
+        self._cancellations = 0
         self._limit = TimeLimit(self)
         self.timers: Timers = Timers(self)
         self._checking = False
@@ -214,7 +215,7 @@ class AsyncRun(AsyncWriter):
                 return
         if self._delivery.has_turns:
             self._delivery.release_turn()
-        else:
+        elif not self._cancellations:
             self.suspend()
 
     def _moves(self, task: asyncio.Task[Any]) -> bool:
@@ -270,13 +271,14 @@ class AsyncRun(AsyncWriter):
         timer = self.loop.call_later(
             2 * limit / 1000 + 1, not_cancelled, self, turn.op_id, future, context=self._outside
         )
-        self._steps += 1  # the code that cancels may be a timer of the program's own: the invocation stays
+        self._cancellations += 1  # the code that cancels may be a timer of the program's own: the invocation stays
+        self._check_soon()
         try:
             await future
         finally:
             timer.cancel()
             self._delivery.delivered.add(turn.op_id)
-            self._steps -= 1
+            self._cancellations -= 1
             self._check_soon()
 
     @property
@@ -286,6 +288,7 @@ class AsyncRun(AsyncWriter):
             self._tasks
             or self._flushes
             or self._steps
+            or self._cancellations
             or self._parks
             or self._delivery.has_turns
             or self._delivery.busy
@@ -295,6 +298,9 @@ class AsyncRun(AsyncWriter):
         """When the recorded strike of a timer is next; None if it is not of an earlier invocation."""
         self._delivery.rank(self.ops.values())
         return self._delivery.turn(op_id, ripe) if self._delivery.must_queue(op_id) else None
+
+    def forgo(self, op_id: str) -> None:
+        self._delivery.forgo(op_id, self.ops)
 
     def release_timer(self, op_id: str) -> None:
         self._delivery.release_until(op_id)

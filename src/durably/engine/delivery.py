@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
@@ -75,6 +75,7 @@ class Delivery:
         self._ranks: dict[str, int] | None = None
         self._by_rank: list[str] = []
         self._cursor = 0
+        self._inside: dict[str | None, list[str]] | None = None
         self._turns: list[tuple[int, str, ParkFuture]] = []
         self.conditions: dict[str, Callable[[], bool]] = {}
         """Of turns that do not come before the program has come as far."""
@@ -113,6 +114,20 @@ class Delivery:
         ended.sort()
         self._by_rank = [op_id for _, _, op_id in ended]
         self._ranks = {op_id: rank for rank, op_id in enumerate(self._by_rank)}
+
+    def forgo(self, op_id: str, operations: Mapping[str, Operation]) -> None:
+        """The program does not ask for ``op_id`` again, nor for what is inside of it: nothing waits for their turns."""
+        if self._inside is None:
+            self._inside = {}
+            for operation in operations.values():
+                self._inside.setdefault(operation.get("ParentId"), []).append(operation["Id"])
+        left = [op_id]
+        while left:
+            one = left.pop()
+            self.delivered.add(one)
+            left += self._inside.get(one, ())
+        if self._turns:
+            self.pump_soon()
 
     def must_queue(self, op_id: str) -> bool:
         """Whether a recorded completion has to wait for its turn; if not, it counts as seen."""

@@ -108,6 +108,9 @@ class Run:
         """A recorded completion is about to be seen: whether it has to wait for its Turn (law R9)."""
         return False
 
+    def forgo(self, op_id: str) -> None:
+        """An earlier invocation has given up ``op_id``: the program meets neither it again nor what is inside of it."""
+
     def non_determinism(self, op: Op, record: Operation) -> NonDeterministicExecutionError:
         """End the run: ``record`` is not of the call that met it. Returns the error to raise."""
         was = describe(record["Type"], record.get("SubType"), record.get("Name"))

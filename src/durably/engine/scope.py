@@ -137,6 +137,10 @@ class Scope:
         scope.is_task = True
         return scope
 
+    def recorded_in_task(self, number: int) -> list[str]:
+        """Ids of what is recorded of the task of that number and of its own tasks, as far as they are numbered on."""
+        return _recorded(self.run, f"{self.prefix}-t{number}" if self.prefix else f"t{number}")
+
     @property
     def replays(self) -> bool:
         """Whether the code runs over what has run before, as far as that can be told.
@@ -145,6 +149,17 @@ class Scope:
         all that wait for each other.
         """
         return self.replaying and not (self.run.went_on and (self.is_task or self.spawned))
+
+
+def _recorded(run: Run, prefix: str, deeper: int = 4) -> list[str]:
+    """``deeper``: how many levels of tasks that record nothing themselves are looked through."""
+    found: list[str] = []
+    while (op_id := operation_id(prefix, len(found) + 1)) in run.ops:
+        found.append(op_id)
+    task, deeper = 0, 4 if found else deeper - 1
+    while deeper and (inner := _recorded(run, f"{prefix}-t{(task := task + 1)}", deeper)):
+        found += inner
+    return found
 
 
 CURRENT: ContextVar[Scope | None] = ContextVar("durably_scope", default=None)
