@@ -30,8 +30,10 @@ from durably.engine.threads import borrow
 from ._strangers import strangers
 from .clock import RealTime, VirtualTime
 
-_PATIENCE: Final = 0.1
+_PATIENCE: Final = 0.5
 """Real seconds that the thread whose turn it is may block before the next one runs beside it."""
+_LESS: Final = 0.02
+"""The same where that has happened already."""
 
 __all__ = ["Aborted", "Scheduler", "Timer", "VirtualCondition", "Waiter"]
 
@@ -93,6 +95,7 @@ class Scheduler:
         self.on_still = on_still
         self.on_tick: Callable[[], None] = lambda: None
         self.next_wake_ms: Callable[[], int | None] = lambda: None
+        self._patience: float = _PATIENCE
         self._moving = 0
         self._running = 0
         """Of those that move: the one whose turn it is, and those that block."""
@@ -141,7 +144,8 @@ class Scheduler:
             if self._moving and self.real:
                 self._sit_out()
             elif self._moving:
-                if not self._bell.acquire(timeout=_PATIENCE if self._ready else -1):
+                if not self._bell.acquire(timeout=self._patience if self._ready else -1):
+                    self._patience = _LESS
                     with self.lock:
                         self._next()
             else:
