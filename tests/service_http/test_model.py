@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from durably.service.http import members, requests
 from durably.service.http.routes import ROUTES, Route
+from durably.wire import limits
 
 from .contract import MODEL
 
@@ -70,6 +71,9 @@ def _compare(ours: Any, shape: Any, where: str) -> None:
             _compare_member(hint, shape.members[name], f"{where}.{name}")
 
 
+LONGER = {"CheckpointDurableExecution.Updates.Payload": limits.MAX_RECORDED_RESULT}
+"""A result that no answer can carry is recorded; the machine holds all other payloads to less than the model does."""
+
 PYTHON = {"string": str, "integer": int, "boolean": bool, "timestamp": str}
 
 
@@ -92,7 +96,7 @@ def _compare_member(hint: Any, shape: Any, where: str) -> None:
     lowest = meta.ge if shape.type_name == "integer" else meta.min_length
     highest = meta.le if shape.type_name == "integer" else meta.max_length
     assert (lowest or 0) == shape.metadata.get("min", 0), where
-    assert highest == shape.metadata.get("max"), where
+    assert highest == LONGER.get(where, shape.metadata.get("max")), where
     if "enum" in shape.metadata:
         assert meta.pattern is not None
         for value in shape.enum:

@@ -10,6 +10,7 @@ from durably.engine.scope import CURRENT, Scope
 from durably.exceptions import ContextMisuseError, ValidationError
 from durably.replay_safe import random_from_operation, timestamp_from_execution, uuid_from_operation
 from durably.wire.ids import execution_operation_id
+from durably.wire.payloads import NO_TEXT
 
 from .base import ContextBase, Protocol
 
@@ -93,12 +94,9 @@ class ExtraOperations(ContextBase):
                 "complete() needs the function to answer for: use it in a @durable_execution function"
             )
         from durably.engine.complete import complete
-        from durably.engine.sizes import check_size
-        from durably.wire.limits import MAX_PAYLOAD
 
         text = function.output_codec.encode(result)
-        check_size("the result of the execution", text, "Store it elsewhere and return a reference.", MAX_PAYLOAD)
-        return self.run.drive(complete(self.run, scope, text))
+        return self.run.drive(complete(self.run, scope, "null" if text is NO_TEXT else text))
 
     # ---- recurse ----------------------------------------------------------------------------------------------
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from durably.exceptions import ExecutionError, GetExecutionStateError, error_object
 from durably.wire.api_errors import ApiError
-from durably.wire.limits import MAX_RESPONSE
+from durably.wire.limits import MAX_LAMBDA_RESPONSE, MAX_RESPONSE
 from durably.wire.payloads import utf8_size
 
 from .run import Run
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from durably.wire.shapes import ErrorObject, InvocationOutput, Operation, OperationUpdate
 
 __all__ = ["Envelope", "failed", "from_verdict", "oversized", "state_failure", "succeeded"]
+
+_ENVELOPE: Final = len('{"Status": "SUCCEEDED", "Result": }')
 
 
 class Envelope:
@@ -75,7 +77,7 @@ def oversized(run: Run, output: InvocationOutput) -> tuple[OperationUpdate, Invo
         "Type": "EXECUTION",
         "Action": "SUCCEED",
     }
-    if result is not None and utf8_size(result) > MAX_RESPONSE:
+    if result is not None and not _fits(result):
         update["Payload"] = result
         return update, {"Status": "SUCCEEDED", "Result": ""}
     if error is not None and sum(utf8_size(str(part)) for part in error.values()) > MAX_RESPONSE:
@@ -83,6 +85,15 @@ def oversized(run: Run, output: InvocationOutput) -> tuple[OperationUpdate, Invo
         update["Error"] = error
         return update, {"Status": "FAILED"}
     return None
+
+
+def _fits(result: str) -> bool:
+    """Whether an answer can carry ``result``: it is text within the answer's JSON, in which quotes count double."""
+    if len(result) * 6 <= MAX_RESPONSE:
+        return True
+    import json
+
+    return utf8_size(result) <= MAX_RESPONSE and len(json.dumps(result)) + _ENVELOPE <= MAX_LAMBDA_RESPONSE
 
 
 def state_failure(error: ApiError) -> InvocationOutput:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from durably.exceptions import ExecutionError, InvocationError, SerDesError, error_object
 from durably.wire.api_errors import ApiError
-from durably.wire.limits import MAX_PAYLOAD
 from durably.wire.payloads import NO_TEXT
 
 from .envelope import Envelope, failed, from_verdict, oversized, state_failure, succeeded
 from .run import Run
 from .scope import CURRENT, Scope
-from .sizes import check_size
 from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
@@ -227,7 +225,6 @@ def remaining_ms(lambda_context: Any) -> int | None:
 
 def _output(function: Function, result: Any) -> InvocationOutput:
     text = function.output_codec.encode(result)
-    check_size("the result of the handler", text, "Store it elsewhere and return a reference.", MAX_PAYLOAD)
     return succeeded("null" if text is NO_TEXT else text)
 
 

@@ -18,6 +18,9 @@ class ServiceConfig:
         max_operation_payload: payload of a STEP, CONTEXT, CALLBACK or CHAINED_INVOKE.
         max_sync_payload: input and result of an execution started with RequestResponse.
         max_async_payload: the same for Event and for a chained invoke.
+        max_recorded_result: result of an execution that is recorded with an EXECUTION update, as one is that does not
+            fit into a function's answer; of one started asynchronously at most ``max_async_payload``. The service
+            model gives 6 MiB for any payload, so AWS may refuse what is between.
         max_error_bytes: all members of one error together.
         max_updates, max_checkpoint_bytes: of one checkpoint call (a single update may be larger than the latter).
         max_operations: how many operations one execution may have; None for any number.
@@ -39,6 +42,7 @@ class ServiceConfig:
     max_operation_payload: int = limits.MAX_OPERATION_PAYLOAD
     max_sync_payload: int = limits.MAX_PAYLOAD
     max_async_payload: int = limits.MAX_ASYNC_PAYLOAD
+    max_recorded_result: int = limits.MAX_RECORDED_RESULT
     max_error_bytes: int = limits.MAX_ERROR_BYTES
     max_updates: int = limits.MAX_UPDATES_PER_CHECKPOINT
     max_checkpoint_bytes: int = limits.MAX_CHECKPOINT_BYTES

@@ -16,9 +16,14 @@ MAX_OPERATION_PAYLOAD: Final = 1024 * 1024
 """Payload of a STEP, CONTEXT, CALLBACK or CHAINED_INVOKE (deployments may refuse less)."""
 MAX_ASYNC_PAYLOAD: Final = 1024 * 1024
 """Input and result of an execution started with InvocationType Event."""
+MAX_RECORDED_RESULT: Final = 16 * 1024 * 1024
+"""Result of an execution that an EXECUTION update records. The embedded service's own figure: the service model has
+OperationPayload's 6 MiB for it, and the language-SDK specification records what is above 6 MiB less 50 bytes."""
 MAX_ERROR_BYTES: Final = 1024 * 1024
 MAX_RESPONSE: Final = 6 * 1024 * 1024 - 50
 """A longer result is checkpointed on the EXECUTION operation instead of being returned."""
+MAX_LAMBDA_RESPONSE: Final = 6 * 1024 * 1024 + 100
+"""What a function may answer, all in all: of an invocation's output, with the result in it escaped as JSON text."""
 REPLAY_CHILDREN_ABOVE: Final = 256 * 1024
 """A longer result of a context is rebuilt from its children on replay instead of being stored."""
 

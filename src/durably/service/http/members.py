@@ -38,6 +38,7 @@ FunctionName = Annotated[str, _text(limits.FUNCTION_NAME_PATTERN.pattern, 1, 256
 ItemCount = Annotated[int, Meta(ge=0, le=limits.MAX_STATE_PAGE)]
 OperationId = Annotated[str, _text("[a-zA-Z0-9_-]+", 1, limits.MAX_ID_LENGTH)]
 Payload = Annotated[str, Meta(max_length=limits.MAX_PAYLOAD)]  # OperationPayload
+Recorded = Annotated[str, Meta(max_length=limits.MAX_RECORDED_RESULT)]  # of other operations the machine takes less
 Qualifier = Annotated[str, _text(r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9_$-]+", 1, 128)]
 Reason = Annotated[str, Meta(max_length=1024)]  # PauseReason, ResumeReason
 Tenant = Annotated[str, _text(r"[a-zA-Z0-9._:/=+\-@ ]+", 1, 256)]  # TenantId
@@ -88,7 +89,7 @@ class Update(TypedDict, total=False):  # OperationUpdate
     ParentId: OperationId
     Name: Annotated[str, _text(r"[\x20-\x7E]+", 1, limits.MAX_NAME_LENGTH)]
     SubType: Annotated[str, _text("[a-zA-Z0-9_-]+", 1, 32)]
-    Payload: Payload
+    Payload: Recorded
     Error: Error
     ContextOptions: ContextOptions
     StepOptions: StepOptions

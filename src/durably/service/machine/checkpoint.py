@@ -159,7 +159,10 @@ def _end(stage: Stage, update: Mapping[str, Any], op_id: str, action: str) -> Ou
     if action == "SUCCEED":
         if update.get("Error") is not None:
             invalid("EXECUTION SUCCEED carries a Payload, not an Error")
-        result = payload(update.get("Payload"), "Payload of the EXECUTION", stage.ex.facts.payload_limit)
+        config, limit = stage.env.config, stage.ex.facts.payload_limit
+        if limit > config.max_async_payload:
+            limit = max(limit, config.max_recorded_result)
+        result = payload(update.get("Payload"), "Payload of the EXECUTION", limit)
         return Outcome("SUCCEEDED", result=result)
     if action == "FAIL":
         if update.get("Payload") is not None:

@@ -14,10 +14,11 @@ from typing import Final, Protocol, cast
 
 import httptools
 
+from durably.wire.limits import MAX_LAMBDA_RESPONSE
+
 __all__ = ["MAX_RESPONSE_BYTES", "Connection", "Endpoint"]
 
-MAX_RESPONSE_BYTES: Final = 6_291_556
-"""Longest response Lambda takes from a function: 6 MiB and 100 bytes."""
+MAX_RESPONSE_BYTES: Final = MAX_LAMBDA_RESPONSE
 
 _log: Final = logging.getLogger("durably.workers")
 _ROOT: Final = "/2018-06-01/runtime/"
