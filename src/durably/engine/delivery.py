@@ -29,8 +29,8 @@ __all__ = ["Delivery", "unsettled"]
 _SETTLE_TICKS: Final = 16
 """Turns of the loop granted to the consequences of a completion, whatever else keeps the loop from falling idle."""
 _BLIND_TICKS: Final = 256
-"""Turns granted on a loop that does not show what is ready to run: as many as forty tasks that wait for each other take.
-There each completion among tasks waits for all of them, a third of a millisecond."""
+"""Turns granted on a loop that does not show what is ready to run: as many as forty tasks take that wait for each
+other. There each completion among tasks waits for all of them, a third of a millisecond."""
 _SPIN_TICKS: Final = 1024
 """Turns granted while code of a handler is seen to be about to run. One that still is after so many only spins."""
 
