@@ -59,6 +59,8 @@ class Program:
         answers: to callbacks, by operation name.
         repeats: how many bodies a single crash may make run again.
         mode: of checkpointing.
+        optional: name of an operation that may have no record: a loser that had not begun, in a thread of its own, when
+            the decision that it had lost was already recorded.
     """
 
     source: Callable[..., Any]
@@ -67,6 +69,7 @@ class Program:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     repeats: int = 1
     mode: CheckpointMode = CheckpointMode.EAGER
+    optional: str | None = None
 
     @property
     def name(self) -> str:
@@ -566,6 +569,7 @@ def any_of(story, ctx):
     STEP:Step:after=SUCCEEDED
     """,
     repeats=2,
+    optional="long",
 )
 def all_of(story, ctx):
     found = yield ctx.all([story.flow("a", 2), story.flow("b", 1)], name="all")
