@@ -78,7 +78,11 @@ def from_exception(exc: Exception) -> InvocationResult:
         message = str(exc)
     except Exception as broken:
         message = f"<{type(exc).__name__} whose __str__ raised {type(broken).__name__}>"
-    return raised(type(exc).__name__, message, traceback.format_list(frames))
+    try:
+        stack = traceback.format_list(frames)
+    except Exception:  # a line that cannot be parsed for its carets, which some versions of Python take for an error
+        stack = [f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n' for frame in frames]
+    return raised(type(exc).__name__, message, stack)
 
 
 def _error(error_type: str, message: str, stack: Sequence[str]) -> ErrorObject:
