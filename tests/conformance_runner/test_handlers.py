@@ -42,8 +42,7 @@ def defined(mode: str) -> set[str]:
         f"{package}.{path.stem}.{node.name}"
         for path in (CONFORMANCE / "handlers" / package).glob("*.py")
         for node in ast.parse(path.read_text()).body
-        if isinstance(node, colour)
-        and any(_is_durable_execution(decorator) for decorator in node.decorator_list)
+        if isinstance(node, colour) and any(_is_durable_execution(decorator) for decorator in node.decorator_list)
     }
 
 

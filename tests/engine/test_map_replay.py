@@ -544,15 +544,23 @@ def test_a_retry_in_a_branch_is_due_while_a_sibling_runs_sync() -> None:
 
 def test_a_suspended_map_holds_no_thread() -> None:
     def handler(event, ctx):
-        gate = threading.Event()
-
         def one(inner, item):
             if item < 200:
                 inner.wait(Duration.from_days(1))
                 return 0
-            return inner.step(lambda step: (gate.wait(0.2), len([t for t in threading.enumerate() if is_busy(t)]))[1])
+            return inner.step(lambda step: busy_in_the_end())
 
         return max(ctx.map(range(201), one).get_results())
+
+    def busy_in_the_end() -> int:
+        """How many threads are left when the others have come to their waits."""
+        pause = threading.Event()
+        for _ in range(2000):
+            busy = sum(map(is_busy, threading.enumerate()))
+            if busy <= 2:
+                break
+            pause.wait(0.01)
+        return busy
 
     def is_busy(thread: threading.Thread) -> bool:
         import sys

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,6 @@ import pytest
 from durably.service.ports import Invocation, InvocationResult, Worker
 
 _ids = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def _clean_imports() -> Iterator[None]:
-    modules, path = dict(sys.modules), list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - set(modules):
-        if not getattr(sys.modules[name], "__file__", None) or "/site-packages/" not in str(sys.modules[name].__file__):
-            file = str(getattr(sys.modules[name], "__file__", ""))
-            if "pytest-" in file:
-                del sys.modules[name]
 
 
 @pytest.fixture

@@ -70,6 +70,10 @@ ReplayPredicate = Callable[[int, str, Mapping[str, Any]], bool]
 """Decides about one record: its level (a number of the standard library's), its message and its fields."""
 
 
+for _public in (LoggerInterface, ReplayLogging):
+    _public.__module__ = "durably.logger"  # where users find them
+
+
 def check_logger(logger: Any) -> Any:
     """``logger``, or ValidationError when it lacks a method that is needed."""
     missing = [name for name in _METHODS if not callable(getattr(logger, name, None))]

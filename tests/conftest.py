@@ -1,0 +1,20 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def programs_are_forgotten() -> Iterator[None]:
+    """A module that a test has written and imported is not there for the next test that calls its own the same."""
+    before = set(sys.modules)
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - before:
+        if "pytest-" in str(getattr(sys.modules[name], "__file__", None) or ""):
+            del sys.modules[name]
