@@ -121,13 +121,15 @@ class FakeService:
 
     def _apply(self, update: Mapping[str, Any]) -> dict[str, Any]:
         operation = self._operations.get(update["Id"])
-        if update["Type"] != "STEP":
-            raise AssertionError(f"these benchmarks record steps only, got {update['Type']}")
+        kind = update["Type"]
+        if kind not in ("STEP", "CONTEXT"):
+            raise AssertionError(f"these benchmarks record steps and contexts only, got {kind}")
         if update["Action"] == "START":
             if operation is not None:
                 raise AssertionError(f"{update['Id']} was started already")
-            operation = {"Id": update["Id"], "Type": "STEP", "Status": "STARTED", "StartTimestamp": self._stamp()}
-            operation["StepDetails"] = {"Attempt": 0}
+            operation = {"Id": update["Id"], "Type": kind, "Status": "STARTED", "StartTimestamp": self._stamp()}
+            if kind == "STEP":
+                operation["StepDetails"] = {"Attempt": 0}
             for key in ("ParentId", "Name", "SubType"):
                 if update.get(key):
                     operation[key] = update[key]
@@ -137,10 +139,19 @@ class FakeService:
                 raise AssertionError(f"{update['Id']} cannot succeed: {operation}")
             operation["Status"] = "SUCCEEDED"
             operation["EndTimestamp"] = self._stamp()
-            operation["StepDetails"] = {"Attempt": 1, "Result": update["Payload"]}
+            if kind == "STEP":
+                operation["StepDetails"] = {"Attempt": 1, "Result": update["Payload"]}
+            else:
+                rebuilt = (update.get("ContextOptions") or {}).get("ReplayChildren", False)
+                operation["ContextDetails"] = {"Result": update.get("Payload"), "ReplayChildren": rebuilt}
         else:
-            raise AssertionError(f"no step of a benchmark may {update['Action']}: {update}")
+            raise AssertionError(f"no operation of a benchmark may {update['Action']}: {update}")
         return operation
+
+    def count(self, sub_type: str) -> int:
+        """How many operations of that subtype have succeeded."""
+        ended = [one for one in self._operations.values() if one["Status"] == "SUCCEEDED"]
+        return sum(one.get("SubType") == sub_type for one in ended)
 
     def step_results(self) -> list[str]:
         """The recorded results, in the order of the ids 1, 2, 3, ... (fails if one is missing or not finished)."""
