@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any, Final
 
 from .exceptions import ValidationError
 from .wire.limits import SUBTYPE_PATTERN
+
+_VARARGS: Final = 0x04
+
+
+def takes(func: Callable[..., Any], count: int) -> bool:
+    """Whether a plain function or method can be called with ``count`` arguments. Others are not looked into."""
+    plain: Any = func
+    if isinstance(func, MethodType):
+        count += 1
+        plain = func.__func__
+    if type(plain) is not FunctionType:
+        return True
+    code = plain.__code__
+    if code.co_kwonlyargcount > len(plain.__kwdefaults__ or ()):
+        return False
+    least = code.co_argcount - len(plain.__defaults__ or ())
+    return least <= count and (count <= code.co_argcount or bool(code.co_flags & _VARARGS))
 
 
 def check_sub_type(sub_type: str | None) -> None:

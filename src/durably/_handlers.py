@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from os import environ
 from typing import TYPE_CHECKING, Any
 
+from ._config_checks import takes
 from .checkpointing import CheckpointConfig, CheckpointMode
 from .exceptions import ValidationError
+from .wire.limits import MAX_EXECUTION_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from ._logging.options import ReplayLogging, ReplayPredicate
     from .plugin import DurableInstrumentationPluginFactory
+
+_GENERATOR = 0x20
+_ASYNC_GENERATOR = 0x200
 
 
 def plugins_of(given: Any) -> Sequence[DurableInstrumentationPluginFactory]:
@@ -45,12 +50,12 @@ def service_options(execution_timeout: Any, retention_days: int | None, timeout:
     from ._duration import as_seconds
 
     options: dict[str, Any] = {}
-    if execution_timeout is not None:
-        options["execution_timeout_seconds"] = as_seconds(execution_timeout, "execution_timeout")
-    if timeout is not None:
-        options["timeout_seconds"] = as_seconds(timeout, "timeout")
+    for name, duration in (("execution_timeout", execution_timeout), ("timeout", timeout)):
+        if duration is not None:
+            seconds = as_seconds(duration, name, minimum=1, maximum=MAX_EXECUTION_TIMEOUT_SECONDS)
+            options[f"{name}_seconds"] = seconds
     if retention_days is not None:
-        if not isinstance(retention_days, int) or not 1 <= retention_days <= 90:
+        if type(retention_days) is not int or not 1 <= retention_days <= 90:
             raise ValidationError(f"retention_days is 1 to 90, not {retention_days!r}")
         options["retention_days"] = retention_days
     return options
@@ -59,7 +64,7 @@ def service_options(execution_timeout: Any, retention_days: int | None, timeout:
 def checked_error_handler(handler: Any, is_async: bool) -> Any:
     if handler is None:
         return None
-    if not callable(handler):
+    if not callable(handler) or not takes(handler, 2):
         raise ValidationError(f"error_handler is {handler!r}, and must be a function of the error and its failure")
     if not is_async and is_coroutine_function(handler):
         raise ValidationError(
@@ -67,6 +72,16 @@ def checked_error_handler(handler: Any, is_async: bool) -> Any:
             "plain durable function: make it a plain function"
         )
     return handler
+
+
+def checked_client(client: Any) -> Any:
+    """``client``, or ValidationError when it cannot make a checkpoint in either world."""
+    if client is None or any(callable(getattr(client, name, None)) for name in ("checkpoint", "acheckpoint")):
+        return client
+    remedy = "pass an object with checkpoint() and get_state(), such as a durably.client.LambdaClient"
+    if callable(getattr(client, "checkpoint_durable_execution", None)):
+        remedy = "a boto3 client goes into boto3_client="
+    raise ValidationError(f"client is {client!r}, which makes no checkpoints: {remedy}")
 
 
 def name_of(handler: Any) -> str:
@@ -91,16 +106,31 @@ def check_handler(handler: Any) -> None:
         raise ValidationError(
             f"@durable_execution decorates a function of (input, context), not {type(handler).__name__} {handler!r}"
         )
+    if callable(getattr(handler, "run_sync", None)) and callable(getattr(handler, "run_async", None)):
+        raise ValidationError(
+            f"{handler!r} is a durable function already: give its options where it is made, or make another one of "
+            "the function itself"
+        )
     code = getattr(handler, "__code__", None)
     if code is None:
         return
+    if code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+        raise ValidationError(
+            f"{handler.__name__}() is a generator function: it has a yield in it. A durable function returns its result"
+        )
     bound = 1 if getattr(handler, "__self__", None) is not None else 0
     count = code.co_argcount - bound
     defaults = len(getattr(handler, "__defaults__", None) or ())
     takes_more = code.co_flags & 0x04
     if count - defaults > 2 or (count < 2 and not takes_more):
         raise ValidationError(
-            f"{handler.__name__}() takes {count} parameters; a durable function takes two: its input and its context"
+            f"{handler.__name__}() takes {count} parameter{'s' * (count != 1)}; a durable function takes two: its "
+            "input and its context"
+        )
+    if not takes(handler, 2):
+        raise ValidationError(
+            f"{handler.__name__}() has keyword parameters without a default, and nobody gives them: a durable function "
+            "is called with its input and its context"
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ca
 from ._config_checks import check_serdes
 from ._handlers import (
     check_handler,
+    checked_client,
     checked_error_handler,
     checked_logging,
     checkpoints_of,
@@ -78,7 +79,7 @@ class DurableFunction(Generic[In, Out]):
         self.__name__: str = name_of(handler)
         self.handler = handler
         self.is_async: bool = is_coroutine_function(handler)
-        self.client: Any = client
+        self.client: Any = checked_client(client)
         self.logger: Any
         self.replay_logging: ReplayLogging | ReplayPredicate | None
         self.logger, self.replay_logging = checked_logging(logger, replay_logging)

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, Unpack, overload
 
 from ._config_checks import check_serdes
-from ._handlers import checked_error_handler, checked_logging, checkpoints_of, is_coroutine_function
+from ._handlers import checked_client, checked_error_handler, checked_logging, checkpoints_of, is_coroutine_function
 from .exceptions import ValidationError
 from .execution import DurableFunction, durable_execution
 
@@ -182,6 +182,7 @@ def _check_handle(cls: type, handle: Any) -> None:
 def _check(options: Mapping[str, Any]) -> None:
     """Say what is wrong where it is written, and not where the options are used."""
     durable_execution(**options)
+    checked_client(options.get("client"))
     checked_logging(options.get("logger"), options.get("replay_logging"))
     checkpoints_of(options.get("checkpointing"))
     checked_error_handler(options.get("error_handler"), is_async=True)

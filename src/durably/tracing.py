@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ._config_checks import takes
 from ._values import Value
 from .exceptions import ValidationError
 from .ids import ExecutionArn, OperationId
@@ -79,7 +80,7 @@ class TracingFactory:
     """A plugin factory of a ``tracing`` function."""
 
     def __init__(self, tracing: Tracing, function_name: str) -> None:
-        if not callable(tracing):
+        if not callable(tracing) or not takes(tracing, 1):
             raise ValidationError(
                 f"tracing is {tracing!r}, and must be a function of a TraceSpan that gives a context manager"
             )

@@ -16,6 +16,7 @@ from durably import (
     ValidationError,
     WaitForCallbackContext,
     durable_execution,
+    durable_parallel_branch,
     durable_step,
     durable_wait_for_callback,
     durable_with_child_context,
@@ -214,13 +215,27 @@ def test_methods_and_callable_objects_are_handlers() -> None:
     assert Recorder().invoke(shop) == 3
 
 
+def generator(event: Any, ctx: Any) -> Any:
+    yield 1
+
+
+async def async_generator(event: Any, ctx: Any) -> Any:
+    yield 1
+
+
+def keyword(event: Any, ctx: Any, *, more: int) -> Any: ...
+
+
 @pytest.mark.parametrize(
     ("handler", "remedy"),
     [
         (5, "decorates a function"),
-        (lambda event: 1, "takes 1 parameters"),
+        (lambda event: 1, "takes 1 parameter;"),
         (lambda: 1, "takes 0 parameters"),
         (lambda event, ctx, more: 1, "takes 3 parameters"),
+        (generator, r"generator\(\) is a generator function"),
+        (async_generator, r"async_generator\(\) is a generator function"),
+        (keyword, "has keyword parameters without a default"),
     ],
 )
 def test_what_cannot_be_a_handler(handler: Any, remedy: str) -> None:
@@ -231,6 +246,18 @@ def test_what_cannot_be_a_handler(handler: Any, remedy: str) -> None:
 @pytest.mark.parametrize("handler", [lambda event, ctx, more=1: 1, lambda *args: 1, lambda event, *rest: 1])
 def test_what_can(handler: Any) -> None:
     assert Recorder().invoke(handler) == 1
+
+
+@pytest.mark.parametrize("decorate", [durable_step, durable_with_child_context, durable_wait_for_callback])
+def test_what_is_no_function_is_not_decorated(decorate: Any) -> None:
+    with pytest.raises(ValidationError, match="was given int 5"):
+        decorate(5)
+
+
+def test_a_branch_decorator_without_parentheses_says_so() -> None:
+    nobody: Any = keyword
+    with pytest.raises(ValidationError, match=r"@durable_parallel_branch\(\)"):
+        durable_parallel_branch(nobody)
 
 
 def test_two_clients_are_one_too_many() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -156,7 +157,7 @@ def test_a_serdes_may_let_none_through(flavour: Flavour) -> None:
 
 
 def test_a_handlers_serdes_may_let_none_through() -> None:
-    @durable_execution(serdes=NonePasses(), client=object())
+    @durable_execution(serdes=NonePasses(), client=SimpleNamespace(checkpoint=print))
     def handler(event: Any, ctx: DurableContext) -> None: ...
 
     state = {"Operations": [{"Id": "e", "Type": "EXECUTION", "Status": "STARTED", "StartTimestamp": 1}]}

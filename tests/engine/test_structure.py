@@ -583,7 +583,7 @@ def test_calling_a_handler_inside_a_running_loop_says_what_to_do() -> None:
     async def handler(event, ctx):
         return 1
 
-    function = durable_execution(client=object())(handler)
+    function = durable_execution(handler)
 
     async def main():
         with pytest.raises(ValueError, match="run_async"):

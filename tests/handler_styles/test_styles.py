@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -304,6 +305,15 @@ def test_a_decorated_method_of_an_object_without_a_dict() -> None:
     assert run(Slotted().process, 5).value == 10
 
 
+def _echo(event: Any, ctx: Any) -> Any:
+    return event
+
+
+class Echo(DurableHandler):
+    def handle(self, event: Any, ctx: Any) -> Any:
+        return event
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -311,6 +321,8 @@ def test_a_decorated_method_of_an_object_without_a_dict() -> None:
         (lambda: durable(Shop(1).too_much), "takes 3 parameters"),
         (lambda: durable(5), "not int 5"),  # type: ignore[call-overload]
         (lambda: durable(len, client=1, boto3_client=2), "pass one of them"),  # type: ignore[call-overload]
+        (lambda: durable(durable(_echo)), "echo> is a durable function already"),
+        (lambda: durable(Echo()), "is a durable function already"),
     ],
 )
 def test_what_cannot_be_a_durable_function(make: Callable[[], Any], message: str) -> None:
@@ -431,9 +443,14 @@ class Factory:
         return DurableInstrumentationPlugin()
 
 
+class _Client:
+    def checkpoint(self, *args: Any) -> Any:
+        raise AssertionError("nothing is recorded")
+
+
 def test_a_builder_sets_each_option() -> None:
     made: list[Any] = []
-    client: Any = object()
+    client: Any = _Client()
     serdes: Any = JsonSerDes()
 
     def on_error(error: Exception, failure: Any) -> None: ...
@@ -471,6 +488,17 @@ def test_a_builder_sets_each_option() -> None:
         (lambda b: b.error_handler("no"), "error_handler is 'no'"),
         (lambda b: b.timeout(5), "timeout"),
         (lambda b: b.retention_days(0), "1 to 90"),
+        (lambda b: b.retention_days(True), "1 to 90, not True"),
+        (lambda b: b.timeout(timedelta(0)), "timeout is 0 s, and must be at least 1 s"),
+        (lambda b: b.execution_timeout(timedelta(days=367)), "execution_timeout is .* at most 31622400 s"),
+        (lambda b: b.error_handler(lambda error: None), "a function of the error and its failure"),
+        (lambda b: b.replay_logging(lambda level: True), "a function of .level, message, fields."),
+        (lambda b: b.logger(logging.Logger), "is a class"),
+        (lambda b: b.client(5), "client is 5, which makes no checkpoints"),
+        (
+            lambda b: b.client(SimpleNamespace(checkpoint_durable_execution=len)),
+            "a boto3 client goes into boto3_client=",
+        ),
     ],
 )
 def test_a_builder_refuses_a_wrong_option_at_once(wrong: Callable[[Any], Any], message: str) -> None:

@@ -131,6 +131,9 @@ def test_what_is_no_hook_is_refused() -> None:
     wrong: Any = "otel"
     with pytest.raises(ValidationError, match="tracing is 'otel'"):
         durable(lambda event, ctx: None, tracing=wrong)
+    wrong = lambda: None  # noqa: E731
+    with pytest.raises(ValidationError, match="a function of a TraceSpan"):
+        durable(lambda event, ctx: None, tracing=wrong)
 
 
 def test_type() -> None:

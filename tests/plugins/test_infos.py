@@ -158,7 +158,9 @@ def test_functions_without_plugins_do_not_load_them() -> None:
     program = """
 import sys
 from durably import durable_execution
-@durable_execution(client=object())
+class Client:
+    def checkpoint(self, *args): ...
+@durable_execution(client=Client())
 def handler(event, ctx): return 1
 state = {"Operations": [{"Id": "e", "Type": "EXECUTION", "Status": "STARTED", "StartTimestamp": 1}]}
 handler({"DurableExecutionArn": "a", "CheckpointToken": "t", "InitialExecutionState": state}, None)

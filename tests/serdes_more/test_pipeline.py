@@ -169,6 +169,15 @@ def test_what_cannot_work_is_refused_at_once(make: Any, message: str) -> None:
         make()
 
 
+def test_compression_alone_says_that_it_is_a_stage(flavour: Flavour) -> None:
+    def handler(event: Any, ctx: Any) -> Any:
+        yield ctx.step(flavour(lambda step: 5), config=StepConfig(serdes=CompressSerDes()))
+
+    message = flavour.run(handler).error["errorMessage"]
+    assert message.startswith("CompressSerDes takes texts, not a int: ")
+    assert "PipelineSerDes(CompressSerDes())" in message
+
+
 def failing(error: Exception) -> SerDes[str]:
     def fail(text: str, where: SerDesContext) -> str:
         raise error

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, Protocol, cast
 
+from durably._config_checks import takes
 from durably.exceptions import ValidationError
 
 __all__ = ["LEVELS", "LoggerInterface", "ReplayLogging", "ReplayPredicate", "check_logger", "check_replay"]
@@ -76,6 +77,8 @@ for _public in (LoggerInterface, ReplayLogging):
 
 def check_logger(logger: Any) -> Any:
     """``logger``, or ValidationError when it lacks a method that is needed."""
+    if isinstance(logger, type):
+        raise ValidationError(f"{logger!r} is a class, and no logger: pass an object of it")
     missing = [name for name in _METHODS if not callable(getattr(logger, name, None))]
     if missing:
         raise ValidationError(
@@ -87,7 +90,7 @@ def check_logger(logger: Any) -> Any:
 
 def check_replay(replay: Any) -> ReplayLogging | ReplayPredicate:
     """``replay``, or ValidationError when it is neither a mode nor a function."""
-    if isinstance(replay, ReplayLogging) or (callable(replay) and not isinstance(replay, type)):
+    if isinstance(replay, ReplayLogging) or (callable(replay) and not isinstance(replay, type) and takes(replay, 3)):
         return cast("ReplayLogging | ReplayPredicate", replay)
     modes = ", ".join(f"ReplayLogging.{mode.name}" for mode in ReplayLogging)
     raise ValidationError(

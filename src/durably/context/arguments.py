@@ -5,10 +5,9 @@ Each error names the value and says what to write instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import FunctionType, MethodType
 from typing import Any, Final, TypeVar
 
+from durably._config_checks import takes
 from durably._values import Value
 from durably.exceptions import ValidationError
 from durably.wire.limits import MAX_NAME_LENGTH, NAME_PATTERN
@@ -20,13 +19,11 @@ C = TypeVar("C")
 GOOD_NAMES: Final[set[str | None]] = {None}
 """Names that need not be looked at again."""
 
-_VARARGS: Final = 0x04
-
 
 def check_callable(func: Any, operation: str, what: str, count: int | None = None) -> None:
     """Refuse what is no function, or none that can be called with ``count`` arguments by position."""
     if callable(func):
-        if count is not None and not _takes(func, count):
+        if count is not None and not takes(func, count):
             raise ValidationError(
                 f"{operation}() takes {what}; {func!r} cannot be called with {count} argument{'s' * (count != 1)}"
             )
@@ -40,21 +37,6 @@ def check_callable(func: Any, operation: str, what: str, count: int | None = Non
         )
     given = "None" if func is None else f"{type(func).__name__} {func!r}"
     raise ValidationError(f"{operation}() takes {what}, not {given}")
-
-
-def _takes(func: Callable[..., Any], count: int) -> bool:
-    """Whether a plain function or method has a place for each argument; others are not looked into."""
-    plain: Any = func
-    if isinstance(func, MethodType):
-        count += 1
-        plain = func.__func__
-    if type(plain) is not FunctionType:
-        return True
-    code = plain.__code__
-    if code.co_kwonlyargcount > len(plain.__kwdefaults__ or ()):
-        return False
-    least = code.co_argcount - len(plain.__defaults__ or ())
-    return least <= count and (count <= code.co_argcount or bool(code.co_flags & _VARARGS))
 
 
 def check_config(config: Any, cls: type[C], operation: str) -> C:

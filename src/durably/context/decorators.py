@@ -13,6 +13,8 @@ from functools import update_wrapper
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
+from durably.exceptions import ValidationError
+
 if TYPE_CHECKING:
     from durably.config import ParallelBranch
     from durably.ids import CallbackId
@@ -51,6 +53,8 @@ class _Bound:
 
 
 def _binder(func: Callable[..., Any]) -> Callable[..., Any]:
+    if not callable(func):
+        raise ValidationError(f"a decorator of functions was given {type(func).__name__} {func!r}")
     returns: list[Any] = []  # the annotation, once it has been asked for: the same for all that is bound
 
     def bind_arguments(*args: Any, **kwargs: Any) -> _Bound:
@@ -96,6 +100,12 @@ def durable_parallel_branch(name: str | None = None) -> _BranchDecorator:
     """Make ``func(child_context, ...)`` a branch: ``ctx.parallel([func(...), ...])``, named ``name`` if given."""
 
     from durably.config import ParallelBranch
+
+    if name is not None and not isinstance(name, str):
+        raise ValidationError(
+            f"durable_parallel_branch takes the branch's name, not {name!r}: as a decorator it is written with "
+            "parentheses, @durable_parallel_branch()"
+        )
 
     def decorate(func: Callable[..., Any]) -> Callable[..., ParallelBranch[Any]]:
         bind_arguments = _binder(func)

@@ -124,6 +124,11 @@ class CompressSerDes(SerDes[str]):
         self._max_bytes = max_bytes
 
     def serialize(self, value: str, serdes_context: SerDesContext) -> str:
+        if not isinstance(value, str):
+            raise SerDesError(
+                f"CompressSerDes takes texts, not a {type(value).__name__}: for values of any type put it into a "
+                "pipeline, PipelineSerDes(CompressSerDes())"
+            )
         if len(value) > self._above:
             data = value.encode("utf-8", "surrogatepass")
             if len(data) > self._max_bytes:
