@@ -106,6 +106,8 @@ def check_handler(handler: Any) -> None:
         raise ValidationError(
             f"@durable_execution decorates a function of (input, context), not {type(handler).__name__} {handler!r}"
         )
+    if isinstance(handler, type) and callable(getattr(handler, "handle", None)):
+        raise ValidationError(f"{handler.__name__} is a class: make an object of it, {handler.__name__}(...)")
     if callable(getattr(handler, "run_sync", None)) and callable(getattr(handler, "run_async", None)):
         raise ValidationError(
             f"{handler!r} is a durable function already: give its options where it is made, or make another one of "

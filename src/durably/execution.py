@@ -195,17 +195,36 @@ class DurableMethod(Generic[S, In, Out]):
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
-        bound = self._decorate(self.__wrapped__.__get__(instance, owner))
-        kept = getattr(instance, "__dict__", None)
-        if kept is not None and self._attribute is not None:
-            kept[self._attribute] = bound  # the same object every time
-        return bound
+        name = f"_durable_{self._attribute or id(self)}"
+        return kept_by(instance, name, lambda: self._decorate(self.__wrapped__.__get__(instance, owner)))
 
     def __repr__(self) -> str:
         return f"<durable method {self.__name__}>"
 
     __name__: str
     __wrapped__: Any
+
+
+class _Kept:
+    """What an object keeps beside its state. A copy of the object makes its own: copies of this hold nothing."""
+
+    def __init__(self, owner: Any = None, function: DurableFunction[Any, Any] | None = None) -> None:
+        self.owner = owner
+        self.function = function
+
+    def __reduce__(self) -> Any:
+        return _Kept, ()
+
+
+def kept_by(instance: Any, name: str, make: Callable[[], DurableFunction[Any, Any]]) -> DurableFunction[Any, Any]:
+    """The durable function that belongs to ``instance``, the same object every time if it has a ``__dict__``."""
+    state: dict[str, Any] = getattr(instance, "__dict__", {})
+    kept = state.get(name)
+    if isinstance(kept, _Kept) and kept.owner is instance and kept.function is not None:
+        return kept.function
+    function = make()
+    state[name] = _Kept(instance, function)
+    return function
 
 
 class DurableDecorator(Protocol):

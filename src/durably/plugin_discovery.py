@@ -61,6 +61,11 @@ def load_configured_plugins(
     return factories
 
 
+def check_factories(plugins: Any) -> list[Any]:
+    """``plugins`` as a list, or PluginLoadError unless they are plugin factories; none of them is told of it."""
+    return _given(plugins, [])
+
+
 def _given(plugins: Any, candidates: list[Any]) -> list[Any]:
     if plugins is None:
         return []

@@ -21,10 +21,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, Unpack, overload
 
-from ._config_checks import check_serdes
+from ._config_checks import check_serdes, takes
 from ._handlers import checked_client, checked_error_handler, checked_logging, checkpoints_of, is_coroutine_function
 from .exceptions import ValidationError
-from .execution import DurableFunction, durable_execution
+from .execution import DurableFunction, durable_execution, kept_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,16 +134,21 @@ class DurableHandler:
     @property
     def function(self) -> DurableFunction[Any, Any]:
         """The durable function of this instance."""
-        made: DurableFunction[Any, Any] | None = self.__dict__.get("_durable_function")
-        if made is None:
-            cls = type(self)
-            if cls.handle is DurableHandler.handle:
-                raise ValidationError(f"{cls.__name__} has no handle(self, event, ctx): that is what is to run")
-            options: dict[str, Any] = {**cls._class_options, **self.instance_options()}
-            if cls.on_error is not DurableHandler.on_error:
-                options.setdefault("error_handler", self.on_error)
-            made = self.__dict__["_durable_function"] = durable(self.handle, **options)
-        return made
+        return kept_by(self, "_durable_function", self._make_function)
+
+    def _make_function(self) -> DurableFunction[Any, Any]:
+        cls = type(self)
+        if cls.handle is DurableHandler.handle:
+            raise ValidationError(f"{cls.__name__} has no handle(self, event, ctx): that is what is to run")
+        own: Any = self.instance_options()
+        if not isinstance(own, Mapping):
+            raise ValidationError(
+                f"{cls.__name__}.instance_options() returned {own!r}, and must return a dict of options"
+            )
+        options: dict[str, Any] = {**cls._class_options, **own}
+        if cls.on_error is not DurableHandler.on_error:
+            options.setdefault("error_handler", self.on_error)
+        return durable(self.handle, **options)
 
     @property
     def is_async(self) -> bool:
@@ -169,17 +174,13 @@ class DurableHandler:
 
 
 def _check_handle(cls: type, handle: Any) -> None:
-    code = getattr(handle, "__code__", None)
     if isinstance(handle, (staticmethod, classmethod)) or not callable(handle):
         raise ValidationError(f"{cls.__name__}.handle is {handle!r}, and must be a method: handle(self, event, ctx)")
-    if code is not None and code.co_argcount != 3 and not code.co_flags & 0x04:
-        raise ValidationError(
-            f"{cls.__name__}.handle takes {code.co_argcount} parameters, and must take three: self, its input and its "
-            "context"
-        )
+    if not takes(handle, 3):
+        raise ValidationError(f"{cls.__name__}.handle is called with three arguments, self, its input and its context")
 
 
-def _check(options: Mapping[str, Any]) -> None:
+def _check(options: Any) -> None:
     """Say what is wrong where it is written, and not where the options are used."""
     durable_execution(**options)
     checked_client(options.get("client"))
@@ -188,6 +189,14 @@ def _check(options: Mapping[str, Any]) -> None:
     checked_error_handler(options.get("error_handler"), is_async=True)
     for name in ("serdes", "operation_serdes"):
         check_serdes(options.get(name), name)
+    if options.get("plugins") is not None:
+        from .plugin_discovery import check_factories
+
+        options["plugins"] = check_factories(options["plugins"])
+    if options.get("tracing") is not None:
+        from .tracing import TracingFactory
+
+        TracingFactory(options["tracing"], "")
 
 
 # ---- a builder -----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from durably import (
     StepError,
     StepInterruptedError,
     StepSemantics,
+    durable_step,
 )
 
 from .harness import Flavour, Killed, World
@@ -518,3 +520,23 @@ def test_a_base_exception_in_a_body_leaves_the_step_to_the_next_invocation(flavo
     world.run()
     assert world.value == "ok"
     assert world.effects == ["ran", "ran"]
+
+
+def test_a_step_that_lacks_an_argument_fails_at_once_and_says_so(flavour: Flavour) -> None:
+    def ship(step: Any, order: str) -> str:
+        return order
+
+    unfinished: Any = durable_step(ship)
+
+    def lacking(event: Any, ctx: Any) -> Any:
+        yield ctx.step(unfinished(), name="ship")
+
+    world = flavour.run(lacking)
+    assert world.error["errorType"] == "durably.StepError"
+    assert "missing 1 required positional argument: 'order'" in world.error["errorMessage"]
+    assert world.invocations == 1, "no attempt could go better"
+
+    def unbound(event: Any, ctx: Any) -> Any:
+        yield ctx.step(unfinished, name="ship")
+
+    assert "the arguments come first, ctx.step(ship(...))" in flavour.run(unbound).error["errorMessage"]

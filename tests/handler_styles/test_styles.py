@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import functools
 import json
 import logging
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +38,7 @@ from durably import (
     durable_execution,
     durable_step,
 )
+from durably.testing import LocalRunner
 from durably.wire.ports import DurableFunctionPort
 from engine.harness import Answer, World
 
@@ -291,6 +294,43 @@ def test_a_decorated_method_belongs_to_its_instance() -> None:
     assert not isinstance(Shop.process, DurableFunctionPort)
 
 
+class Kiosk(DurableHandler):
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    def handle(self, event: int, ctx: DurableContext) -> int:
+        return self.rate * event
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("make", [Shop, Kiosk])
+def test_a_copy_runs_with_its_own_state(make: Any, duplicate: Any) -> None:
+    def function(one: Any) -> Any:
+        return one.process if make is Shop else one
+
+    first = make(2)
+    assert run(function(first), 5).value == 10
+    second = duplicate(first)
+    second.rate = 3
+    assert run(function(second), 5).value == 15
+    assert run(function(first), 5).value == 10
+
+
+def test_methods_that_were_put_into_a_class_later_are_told_apart() -> None:
+    class Later:
+        pass
+
+    def one(self: Any, event: Any, ctx: Any) -> int:
+        return 1
+
+    def two(self: Any, event: Any, ctx: Any) -> int:
+        return 2
+
+    Later.one, Later.two = durable_execution(one), durable_execution(two)  # type: ignore[attr-defined]
+    later: Any = Later()
+    assert [run(later.one).value, run(later.two).value, run(later.one).value] == [1, 2, 1]
+
+
 def test_a_decorated_method_of_an_object_without_a_dict() -> None:
     class Slotted:
         __slots__ = ("rate",)
@@ -323,6 +363,8 @@ class Echo(DurableHandler):
         (lambda: durable(len, client=1, boto3_client=2), "pass one of them"),  # type: ignore[call-overload]
         (lambda: durable(durable(_echo)), "echo> is a durable function already"),
         (lambda: durable(Echo()), "is a durable function already"),
+        (lambda: durable(Echo), r"Echo is a class: make an object of it, Echo\(...\)"),
+        (lambda: LocalRunner(Shop.process), "is a method without its object"),
     ],
 )
 def test_what_cannot_be_a_durable_function(make: Callable[[], Any], message: str) -> None:
@@ -351,6 +393,14 @@ def test_options_of_a_class_its_subclass_and_an_instance() -> None:
     assert special.function.replay_logging is ReplayLogging.ALLOW_ALL
     assert special.function is special.function
     assert run(special, 5).value == 5
+
+
+def test_options_of_an_instance_are_a_dict() -> None:
+    class Forgetful(Kiosk):
+        def instance_options(self) -> Any: ...
+
+    with pytest.raises(ValidationError, match=r"Forgetful\.instance_options\(\) returned None"):
+        _ = Forgetful(2).function
 
 
 def test_state_is_shared_by_the_invocations_of_an_instance() -> None:
@@ -385,7 +435,7 @@ def test_a_handler_without_handle() -> None:
 
 
 def test_a_handle_that_cannot_be_called_is_refused_at_once() -> None:
-    with pytest.raises(ValidationError, match=r"Wrong\.handle takes 2 parameters"):
+    with pytest.raises(ValidationError, match=r"Wrong\.handle is called with three arguments"):
 
         class Wrong(DurableHandler):
             def handle(self, event: Any) -> Any:  # type: ignore[override]
@@ -397,6 +447,18 @@ def test_a_handle_that_cannot_be_called_is_refused_at_once() -> None:
             @staticmethod
             def handle(event: Any, ctx: Any) -> Any:  # type: ignore[override]
                 return event
+
+    with pytest.raises(ValidationError, match="is called with three arguments"):
+
+        class Keyword(DurableHandler):
+            def handle(self, event: Any, ctx: Any, *, more: Any) -> Any:  # type: ignore[override]
+                return event
+
+    class Default(DurableHandler):
+        def handle(self, event: Any, ctx: Any, more: int = 2) -> Any:
+            return event * more
+
+    assert run(Default(), 5).value == 10
 
     with pytest.raises(ValidationError, match="is the class JsonSerDes"):
 
@@ -494,6 +556,8 @@ def test_a_builder_sets_each_option() -> None:
         (lambda b: b.error_handler(lambda error: None), "a function of the error and its failure"),
         (lambda b: b.replay_logging(lambda level: True), "a function of .level, message, fields."),
         (lambda b: b.logger(logging.Logger), "is a class"),
+        (lambda b: b.plugins(5), r"plugins\[0\] is a builtins.int object"),
+        (lambda b: b.tracing("otel"), "tracing is 'otel'"),
         (lambda b: b.client(5), "client is 5, which makes no checkpoints"),
         (
             lambda b: b.client(SimpleNamespace(checkpoint_durable_execution=len)),
@@ -504,6 +568,14 @@ def test_a_builder_sets_each_option() -> None:
 def test_a_builder_refuses_a_wrong_option_at_once(wrong: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         wrong(DurableBuilder())
+
+
+def test_plugins_may_come_from_an_iterator() -> None:
+    made: list[Any] = []
+    builder = DurableBuilder(plugins=iter([Factory(made)]))  # type: ignore[arg-type]
+    for _ in range(2):
+        assert run(builder.build(lambda event, ctx: event), 5).value == 5
+    assert len(made) == 2
 
 
 def test_a_builder_decorates_methods_too() -> None:

@@ -13,6 +13,7 @@ from functools import update_wrapper
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
+from durably.engine.step import CALLERS
 from durably.exceptions import ValidationError
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class _Bound:
 
     def __repr__(self) -> str:
         return f"<{self._original_name} with its arguments bound>"
+
+
+CALLERS.add(_Bound.__call__.__code__)
 
 
 def _binder(func: Callable[..., Any]) -> Callable[..., Any]:

@@ -160,6 +160,9 @@ def unwritable(value: Any) -> str:
         if hasattr(value, "close"):
             value.close()  # or Python warns, later and elsewhere, that it was never awaited
         return f"is of type {name} that was not awaited: await it before returning"
+    bound: Any = getattr(value, "_original_name", None)
+    if isinstance(bound, str):  # of durable_step
+        return f"is {value!r}, which has not been run: the arguments come first, ctx.step({bound}(...))"
     if hasattr(value, "__next__"):
         return f"is of type {name}, which can be read only once: return list(...) of it"
     return f"is of type {name} ({excerpt(value)}), which has no recorded form: return plain data, or pass a serdes"

@@ -292,7 +292,10 @@ def _durable(handler: Any) -> Any:
         if function is None:
             raise ValidationError(f"{handler!r} is not a durable function of durably")
         return function
-    return durable_execution(handler)
+    made = durable_execution(handler)
+    if not isinstance(made, DurableFunction):
+        raise ValidationError(f"{handler!r} is a method without its object: give the method of an object")
+    return made
 
 
 def _refuse_loop(method: str, instead: str) -> None:
