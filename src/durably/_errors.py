@@ -8,7 +8,7 @@ that code which looks at an error takes the same way on replay.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -101,10 +101,15 @@ def type_name(cls: type[BaseException]) -> str:
 
 
 def message_of(error: BaseException) -> str:
+    return _text_of(error)
+
+
+def _text_of(value: object, form: Callable[[object], str] = str) -> str:
     try:
-        return str(error)
+        return form(value)
     except Exception as failure:
-        return f"<{type(error).__qualname__}: its __str__ raised {type(failure).__qualname__}>"
+        name = "__str__" if form is str else "__repr__"
+        return f"<{type(value).__qualname__}: its {name} raised {type(failure).__qualname__}>"
 
 
 def _record(error_type: str, message: str | None, data: str | None, stack: list[str] | None) -> ErrorObject:
@@ -125,8 +130,16 @@ def _record(error_type: str, message: str | None, data: str | None, stack: list[
     return record
 
 
+def _attribute(error: BaseException, name: str) -> Any:
+    """The attribute, or None: a class may do anything when it is asked for one, and the error is to be told anyway."""
+    try:
+        return getattr(error, name, None)
+    except Exception:
+        return None
+
+
 def _data_of(error: BaseException) -> str | None:
-    data: Any = getattr(error, "error_data", None)
+    data = _attribute(error, "error_data")
     if data is None or isinstance(data, str):
         return data
     from .serdes import json_codec_for
@@ -135,7 +148,7 @@ def _data_of(error: BaseException) -> str | None:
         return json_codec_for(Any).encode(data)
     except Exception:
         # An error is being reported already; a second one would hide it.
-        return json_codec_for(Any).encode(_encodable(ascii(data)))
+        return json_codec_for(Any).encode(_encodable(_text_of(data, ascii)))
 
 
 def _stack(error: BaseException) -> list[str]:
@@ -148,9 +161,9 @@ def _lines_of(error: BaseException, heading: str, seen: list[BaseException], ind
         yield f"{indent}{heading}: {type_name(type(error))}: {message_of(error)}"
     for frame in _frames(error.__traceback__):
         yield indent + frame
-    notes = getattr(error, "__notes__", None)
+    notes = _attribute(error, "__notes__")
     for note in notes if isinstance(notes, list) else ():
-        yield f"{indent}note: {note}"
+        yield f"{indent}note: {_text_of(note)}"
     if isinstance(error, BaseExceptionGroup):
         for number, part in enumerate(error.exceptions, 1):
             if len(seen) < MAX_LINKED_ERRORS:

@@ -165,6 +165,40 @@ class TestErrorObject:
 
         assert error_object(Mute())["ErrorMessage"].endswith("Mute: its __str__ raised RuntimeError>")
 
+    def test_whatever_an_exception_does_when_it_is_looked_at_it_is_told(self) -> None:
+        class Proxy(Exception):
+            def __getattr__(self, name: str) -> object:
+                raise KeyError(name)
+
+        class NoData(Exception):
+            @property
+            def error_data(self) -> str:
+                raise RuntimeError("no data")
+
+        class Shy:
+            def __repr__(self) -> str:
+                raise RuntimeError("no words")
+
+        class ShyData(Exception):
+            error_data = Shy()
+
+        for error in (Proxy("what happened"), NoData("what happened"), ShyData("what happened")):
+            record = error_object(raised(error))
+            assert record["ErrorType"].endswith(type(error).__name__)
+            assert record["ErrorMessage"] == "what happened"
+            assert record["StackTrace"][-1].endswith("in raised: raise error")
+        assert "its __repr__ raised RuntimeError" in record["ErrorData"]
+
+    def test_notes_that_are_no_text_are_told_as_far_as_they_can_be(self) -> None:
+        class Shy:
+            def __str__(self) -> str:
+                raise RuntimeError("no words")
+
+        error = ValueError("x")
+        error.__notes__ = [3, Shy()]
+        assert error_object(error)["StackTrace"][0] == "note: 3"
+        assert error_object(error)["StackTrace"][1].endswith("Shy: its __str__ raised RuntimeError>")
+
     def test_a_deep_stack_is_cut_in_the_middle(self) -> None:
         def dig(depth: int) -> None:
             if depth == 0:
