@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -467,6 +468,26 @@ def test_failures_of_the_undoing_are_noted_on_the_error(ledger: Ledger) -> None:
         "the compensation a failed as well: LookupError: cannot undo a",
         "the clean-up broom failed as well: OSError: no broom",
     ]
+
+
+def test_an_error_that_takes_no_notes_goes_on_as_it_is(ledger: Ledger) -> None:
+    @dataclass(frozen=True)
+    class Frozen(Exception):
+        place: str
+
+    def handler(event, ctx):
+        def block(saga):
+            yield ledger.do(saga, "a", undo_fails=True)
+            raise Frozen("here")
+
+        try:
+            yield in_saga(ledger.flavour, ctx, block)
+        except Frozen as error:
+            return error.place
+
+    world = play(ledger, handler)
+    assert world.value == "here"
+    assert world.effects == ["do a", "undo a"]
 
 
 def test_compensations_that_suspend_in_a_scope(ledger: Ledger) -> None:

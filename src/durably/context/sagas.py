@@ -7,6 +7,7 @@ without one runs only the clean-up. A suspension is neither: the block is not ov
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from durably.serdes import MISSING
@@ -54,7 +55,8 @@ class _SagaBase:
         if error is None:
             return
         for item in result.failed():
-            error.add_note(f"the {what} {item.name or '(without a name)'} failed as well: {item.error}")
+            with suppress(Exception):  # an exception may be frozen; the outcome is in the result, too
+                error.add_note(f"the {what} {item.name or '(without a name)'} failed as well: {item.error}")
 
 
 class Saga(_SagaBase):
