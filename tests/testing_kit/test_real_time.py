@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from datetime import timedelta
 from typing import Any
@@ -84,3 +85,21 @@ def test_stuck() -> None:
 
     with LocalRunner(waits, real_time=True) as runner, pytest.raises(ExecutionStuck, match="approval"):
         runner.run()
+
+
+def test_plain_steps_of_a_coroutine_run_in_every_invocation() -> None:
+    """In threads, which end with the invocation."""
+
+    @durable_execution
+    async def in_threads(_: None, ctx: AsyncDurableContext) -> list[int]:
+        def blocks(step: Any) -> int:
+            return threading.get_ident()
+
+        before = await ctx.step(blocks, name="before")
+        await ctx.wait_for_callback(lambda *_: None, name="approval")
+        return [before, await ctx.step(blocks, name="after")]
+
+    with LocalRunner(in_threads, real_time=True, callbacks={"approval": Answer("yes", after=0.01)}) as runner:
+        result = runner.run(timeout=30)
+    assert len(result.invocations) == 2
+    assert threading.get_ident() not in result.value

@@ -170,8 +170,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         try:
             return self.run_until_complete(coroutine)
         finally:
-            if self._default_executor is not None:  # type: ignore[attr-defined]
-                self.run_until_complete(self.shutdown_default_executor())
+            executor = self._default_executor  # type: ignore[has-type]
+            if executor is not None:
+                self._default_executor = None  # the next invocation has one of its own
+                executor.shutdown()
             left = asyncio.all_tasks(self)
             if left:
                 for task in left:
