@@ -295,10 +295,12 @@ def test_a_block_that_is_cancelled_is_sent(steps: Steps) -> None:
         async def inside(inner: AsyncDurableContext) -> None:
             async with inner.batch():
                 await steps(inner, "a")
-                raise asyncio.CancelledError
+                task.cancel()
+                await asyncio.sleep(0)
 
+        task = asyncio.create_task(ctx.run_in_child_context(inside, name="child"))
         try:
-            await ctx.run_in_child_context(inside, name="child")
+            await task
         except asyncio.CancelledError:
             return sorted(steps.recorded())
 

@@ -17,12 +17,10 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from durably.exceptions import ExecutionError
-
 from .async_body import awaited, begin_body
 from .async_group import AsyncGroup
 from .async_writer import AsyncWriter
-from .cancellation import not_cancelled
+from .cancellation import cancelled_by_itself, not_cancelled
 from .delivery import unsettled
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Pause, Request, Turn
 from .run import Protocol
@@ -244,6 +242,10 @@ class AsyncRun(AsyncWriter):
 
     # ---- order of completions (law R9) ------------------------------------------------------------------------
 
+    def is_being_cancelled(self) -> bool:
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+
     def must_queue(self, op_id: str) -> bool:
         if self._tasks or self.spawning or self.timers.due:
             self._delivery.rank(self.ops.values())
@@ -325,7 +327,7 @@ class AsyncRun(AsyncWriter):
         if self.verdict is not None:
             raise SuspendExecution from failure
         if root.cancelled():
-            raise ExecutionError("the handler was cancelled by its own code: a CancelledError escaped from it")
+            raise cancelled_by_itself()
         return root.result()
 
     async def _stop(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from durably.exceptions import DurableOperationError, operation_error
+from durably.exceptions import DurableOperationError, ExecutionError, operation_error
 
 from .operation import describe
 from .requests import Turn
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from .operation import Op
     from .run import Protocol, Run
 
-__all__ = ["CANCELLED_TYPES", "cancelled_error", "is_cancellation", "not_cancelled", "raise_recorded"]
+__all__ = [
+    "CANCELLED_TYPES",
+    "by_own_code",
+    "cancelled_by_itself",
+    "cancelled_error",
+    "failure_of",
+    "is_cancellation",
+    "not_cancelled",
+    "raise_recorded",
+]
 
 CANCELLED_TYPES: Final = frozenset({"asyncio.CancelledError", "asyncio.exceptions.CancelledError"})
 
@@ -33,6 +42,33 @@ def is_cancellation(error: BaseException) -> bool:
 
 def cancelled_error(what: str) -> ErrorObject:
     return {"ErrorType": "asyncio.CancelledError", "ErrorMessage": f"{what} was cancelled by the code that awaited it"}
+
+
+def failure_of(op: Op, error: BaseException) -> Exception:
+    """What escaped from a body of ``op``, as the failure that it is.
+
+    A CancelledError is one of the body's own, unless somebody has cancelled the code that waits for it: a task that
+    the body awaited was cancelled, or an event loop that it ran. Raises what is no failure; a cancellation by the
+    program is recorded first, so that replay can repeat it.
+    """
+    if isinstance(error, Exception):
+        return error
+    if is_cancellation(error) and op.recording:
+        if not op.run.is_being_cancelled():
+            return by_own_code(op.describe(), error)
+        op.post("FAIL", Error=cancelled_error(op.describe()))
+    raise error
+
+
+def by_own_code(what: str, error: BaseException) -> RuntimeError:
+    failure = RuntimeError(f"{what} was cancelled by its own code: {error!r} escaped")
+    failure.__cause__ = error
+    return failure
+
+
+def cancelled_by_itself() -> ExecutionError:
+    """What a handler fails with from which a CancelledError escapes although nobody has cancelled it."""
+    return ExecutionError("the handler was cancelled by its own code: a CancelledError escaped from it")
 
 
 def not_cancelled(run: Run, op_id: str, future: Any) -> None:

@@ -23,7 +23,7 @@ from durably.wire.limits import REPLAY_CHILDREN_ABOVE
 from durably.wire.payloads import utf8_size
 
 from .branch import Branch
-from .cancellation import cancelled_error, is_cancellation, raise_recorded
+from .cancellation import by_own_code, cancelled_error, is_cancellation, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Turn
 from .run import Protocol
@@ -70,8 +70,8 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         try:
             value = yield Body(func, (context,), scope, is_step=False)
         except BaseException as error:
-            if is_cancellation(error) and op.recording and _is_strand(op):  # nobody else can have cancelled it
-                raise RuntimeError(f"{op.describe()} was cancelled by its own code: {error!r} escaped") from error
+            if is_cancellation(error) and op.recording and (_is_strand(op) or not run.is_being_cancelled()):
+                raise by_own_code(op.describe(), error) from error
             raise
         finally:
             run.close_branch(branch)

@@ -9,6 +9,7 @@ from durably.exceptions import ExecutionError, InvocationError, SerDesError, err
 from durably.wire.api_errors import ApiError
 from durably.wire.payloads import NO_TEXT
 
+from .cancellation import cancelled_by_itself, is_cancellation
 from .envelope import Envelope, failed, from_verdict, oversized, state_failure, succeeded
 from .run import Run
 from .scope import CURRENT, Scope
@@ -81,6 +82,11 @@ def run_sync(function: Function, run: SyncRun) -> InvocationOutput:
             output = _output(function, function.handler(read_input(function, run), context))
         except Exception as error:
             failure, output = error, _failure(run, error)
+        except BaseException as error:
+            if not is_cancellation(error):
+                raise
+            failure = cancelled_by_itself()  # an event loop that the handler ran itself; nobody cancels a thread
+            output = _failure(run, failure)
         finally:
             CURRENT.reset(token)
             run.returned = True

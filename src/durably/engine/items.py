@@ -11,6 +11,7 @@ from durably.config import BatchItemStatus
 from durably.exceptions import ExecutionError, InvocationError
 from durably.serdes import Codec
 
+from .cancellation import by_own_code, is_cancellation
 from .requests import Body
 from .run import Protocol
 from .scope import Scope
@@ -34,9 +35,19 @@ def items_in_turn(
             _, value = codec_of(index).round_trip(value)
         except (ExecutionError, InvocationError):
             raise  # they say what is to become of the whole
-        except Exception as error:
-            failure = ErrorObject.from_exception(error)
+        except BaseException as error:
+            failure = ErrorObject.from_exception(_failure(scope, name or f"item {index}", error))
             done.append(BatchItem(index, BatchItemStatus.FAILED, error=failure, name=name))
         else:
             done.append(BatchItem(index, BatchItemStatus.SUCCEEDED, value, name=name))
     return BatchResult(done, CompletionReason.ALL_COMPLETED)
+
+
+def _failure(scope: Scope, what: str, error: BaseException) -> Exception:
+    if isinstance(error, Exception):
+        return error
+    run, branch = scope.run, scope.branch
+    given_up = not run.recording or (branch is not None and branch.is_over)
+    if is_cancellation(error) and not given_up and not run.is_being_cancelled():
+        return by_own_code(what, error)
+    raise error

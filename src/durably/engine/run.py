@@ -104,6 +104,10 @@ class Run:
         """Run ``protocol`` to its end: answers its result, or a coroutine that does."""
         raise NotImplementedError
 
+    def is_being_cancelled(self) -> bool:
+        """Whether somebody has asked the code that runs to stop, as only async code can be."""
+        return False
+
     def must_queue(self, op_id: str) -> bool:
         """A recorded completion is about to be seen: whether it has to wait for its Turn (law R9)."""
         return False

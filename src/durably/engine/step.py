@@ -26,7 +26,7 @@ from durably.exceptions import (
     operation_error,
 )
 
-from .cancellation import cancelled_error, is_cancellation, raise_recorded
+from .cancellation import failure_of, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
@@ -97,14 +97,9 @@ def step(
         except InvocationError as error:  # says itself that the invocation is to be tried again
             run.end(Verdict(raises=error))
             raise
-        except Exception as error:
-            yield from _failed(op, _explain(op, func, error), attempt, config)
-            record = op.record()
         except BaseException as error:
-            if is_cancellation(error) and op.recording:
-                # The program cancelled its own step. That decision is recorded, so that replay can repeat it.
-                op.post("FAIL", Error=cancelled_error(op.describe()))
-            raise
+            yield from _failed(op, _explain(op, func, failure_of(op, error)), attempt, config)
+            record = op.record()
         else:
             mode = op.mode
             if mode is CheckpointMode.EAGER or at_most_once or not run.may_defer(op.id, op.scope.branch):

@@ -18,7 +18,7 @@ from durably.exceptions import (
 )
 from durably.waits import decide_wait
 
-from .cancellation import cancelled_error, is_cancellation, raise_recorded
+from .cancellation import failure_of, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
@@ -81,15 +81,11 @@ def wait_for_condition(
         except InvocationError as error:  # says itself that the invocation is to be tried again
             run.end(Verdict(raises=error))
             raise
-        except Exception as error:
-            failure = error_object(error)
+        except BaseException as error:
+            failure = error_object(failure_of(op, error))
             yield op.put("FAIL", completion=True, Error=failure)
             wrapped = operation_error(WaitForConditionError, failure)
             raise wrapped from wrapped.__cause__
-        except BaseException as error:
-            if is_cancellation(error) and op.recording:
-                op.post("FAIL", Error=cancelled_error(op.describe()))
-            raise
         if not decision.should_continue:
             yield op.put("SUCCEED", completion=True, Payload=text)
             return state
