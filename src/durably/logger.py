@@ -10,6 +10,7 @@ Logging never raises into the code that logs, and never changes an outcome: what
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from ._logging.simple import SimpleLogger, simple_logger
 from ._logging.target import Target
 from ._logging.text import complain, message_text
 from ._values import publish
+from .engine.cancellation import is_cancellation
+from .engine.suspension import SuspendExecution
 from .exceptions import ValidationError
 
 if TYPE_CHECKING:
@@ -148,7 +151,7 @@ class DurableLogger:
         """Whether a record of this level, logged here and now, would be shown."""
         try:
             context = self._context
-            if context is not None and context.is_replaying() and isinstance(self._replay, ReplayLogging):
+            if context is not None and isinstance(self._replay, ReplayLogging) and _runs_again(context):
                 return self._replay.shows(level) and self._target.enabled(level)
             return self._target.enabled(level)
         except Exception:
@@ -158,7 +161,7 @@ class DurableLogger:
     def _log(self, level: int, name: str, msg: object, args: tuple[object, ...], options: dict[str, Any]) -> None:
         try:
             context, replay = self._context, self._replay
-            replaying = context is not None and context.is_replaying()
+            replaying = context is not None and _runs_again(context)
             if replaying and isinstance(replay, ReplayLogging) and not replay.shows(level):
                 return
             extra = options.pop("extra", None)
@@ -179,6 +182,20 @@ class DurableLogger:
 
 
 Logger = DurableLogger
+
+
+def _runs_again(context: ContextBase) -> bool:
+    """Whether what is logged here and now has been, or will be again: in a replay, or while it is unwound."""
+    if context.is_replaying():
+        return True
+    verdict = context.run.verdict
+    if verdict is not None and verdict.pending:
+        return True
+    error = sys.exc_info()[1]
+    if error is None:
+        return False
+    stopped = verdict is not None and verdict.raises is not None and is_cancellation(error)
+    return stopped or isinstance(error, SuspendExecution)
 
 
 def _target(logger: Any) -> Target:

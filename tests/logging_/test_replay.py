@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from durably import Duration, ReplayLogging, StepConfig, ValidationError, durable_execution
+from durably import Duration, InvocationError, ReplayLogging, StepConfig, ValidationError, durable_execution
 from durably.retries import FixedDelay
 from engine.harness import Flavour, run
 
@@ -55,6 +55,55 @@ def chat(flavour: Flavour, records: Records, replay: Any) -> None:
 def test_by_default_each_line_is_shown_once(flavour: Flavour, records: Records, replay: Any) -> None:
     chat(flavour, records, replay)
     assert records.lines == [*all_of("first"), "step", *all_of("second"), *all_of("third")]
+
+
+def test_what_cleans_up_after_a_suspension_is_shown_when_it_counts(flavour: Flavour, records: Records) -> None:
+    """In the handler, in branches that wait side by side, and with what is shown all the same."""
+
+    def branch(ctx: Any, seconds: int) -> Any:
+        try:
+            yield ctx.wait(Duration(seconds))
+        finally:
+            ctx.logger.info("branch %d", seconds)
+
+    def handler(event: Any, ctx: Any) -> Any:
+        ctx.set_logger(records.logger)
+        try:
+            yield ctx.wait(SECOND)
+        finally:
+            ctx.logger.info("wait")
+        yield ctx.map([1, 2], flavour(branch))
+        ctx.configure_logger(replay=ReplayLogging.ERRORS_ONLY)
+        try:
+            yield ctx.wait(SECOND)
+        except BaseException:
+            ctx.logger.error("suspended")
+            raise
+
+    world = flavour.run(handler)
+    assert world.status == "SUCCEEDED"
+    assert sorted(records.lines) == ["branch 1", "branch 2", "suspended", "wait"]
+
+
+def test_what_fails_is_told_although_the_invocation_is_tried_again(flavour: Flavour, records: Records) -> None:
+    tries: list[int] = []
+
+    @flavour
+    def breaks(step: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise InvocationError("no network")
+
+    def handler(event: Any, ctx: Any) -> Any:
+        ctx.set_logger(records.logger)
+        try:
+            yield ctx.step(breaks)
+        except InvocationError:
+            ctx.logger.error("this machine is broken")
+            raise
+
+    assert flavour.run(handler).status == "SUCCEEDED"
+    assert records.lines == ["this machine is broken"]
 
 
 def test_errors_only(flavour: Flavour, records: Records) -> None:
