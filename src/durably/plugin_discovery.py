@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from inspect import isroutine, signature
+from inspect import iscoroutinefunction, isroutine, signature
 from typing import TYPE_CHECKING, Any, Final
 
 from durably.exceptions import PluginLoadError
@@ -145,7 +145,7 @@ def _package(entry_point: EntryPoint) -> str:
 def _is_factory(value: Any) -> bool:
     """Whether ``value.create_plugin(info)`` can be called; nothing of it is called here."""
     create = getattr(value, "create_plugin", None)
-    if not callable(create):
+    if not callable(create) or iscoroutinefunction(create):
         return False
     if isinstance(value, type) and getattr(create, "__self__", None) is None:
         for cls in value.__mro__:

@@ -86,6 +86,11 @@ class TooMany:
     def create_plugin(self, info: Any, more: Any) -> Any: ...
 
 
+class Coroutine:
+    async def create_plugin(self, info: Any) -> DurableInstrumentationPlugin:
+        return DurableInstrumentationPlugin()
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -95,10 +100,21 @@ class TooMany:
         (lambda info: None, "the function "),
         (NoFactory(), "NoFactory object"),
         (TooMany(), "TooMany object"),
+        (Coroutine(), "Coroutine object"),
         (None, "a builtins.NoneType object"),
         ("name", "a builtins.str object"),
     ],
-    ids=["plugin class", "plugin", "factory class", "function", "no method", "other signature", "None", "str"],
+    ids=[
+        "plugin class",
+        "plugin",
+        "factory class",
+        "function",
+        "no method",
+        "other signature",
+        "coroutine",
+        "None",
+        "str",
+    ],
 )
 def test_what_is_no_factory_is_refused_where_the_function_is_made(wrong: Any, named: str) -> None:
     message = refusal(plugins=[RecorderFactory(), wrong])

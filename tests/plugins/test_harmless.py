@@ -205,6 +205,18 @@ def test_a_factory_that_raises_is_left_out(
     assert len(caplog.records) == 1
 
 
+def test_a_hook_that_would_only_make_a_generator_is_said_to_be_none(
+    flavour: Flavour, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Yielding(Recorder):
+        def on_operation_start(self, info: Any) -> Any:
+            yield info
+
+    seen = RecorderFactory(Yielding)
+    assert run(flavour, [seen]).status == "SUCCEEDED"
+    assert "it has a yield in it" in caplog.text
+
+
 def test_a_hook_that_is_a_coroutine_function_is_said_to_be_none(
     flavour: Flavour, caplog: pytest.LogCaptureFixture
 ) -> None:

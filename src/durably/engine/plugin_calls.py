@@ -14,6 +14,7 @@ __all__ = ["HOOKS", "Guard", "PluginCalls", "is_interrupt", "name_of", "say"]
 
 _log = logging.getLogger("durably.plugin")
 _COROUTINE: Final = 0x80
+_YIELDS: Final = 0x20 | 0x200
 HOOKS: Final = (
     "on_invocation_start",
     "on_invocation_end",
@@ -40,8 +41,11 @@ class PluginCalls:
                 function = getattr(method, "__func__", method)
                 if function is getattr(DurableInstrumentationPlugin, hook):
                     continue
-                if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
+                flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+                if flags & _COROUTINE:
                     raise TypeError("it is a coroutine function: hooks are plain functions, which nobody awaits")
+                if flags & _YIELDS:
+                    raise TypeError("it has a yield in it, so that calling it does nothing: hooks are plain functions")
                 self.hooks[hook] = method
             except BaseException as error:
                 self.report(hook, error)
