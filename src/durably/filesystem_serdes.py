@@ -133,7 +133,8 @@ class FileSystemSerDes(WrappingSerDes[T]):
     """Writes values to files and records where they are.
 
     Parameters:
-        base_path: a directory that lasts and that every process sees which may carry the execution on.
+        base_path: a directory that lasts and that every process sees which may carry the execution on. ``~`` is the
+            user's own; a relative path is taken from where the process is started.
         config: what goes there, and how.
 
     What is wrong with a file (gone, damaged, a link) raises SerDesError; when the filesystem is away, full or not
@@ -147,7 +148,7 @@ class FileSystemSerDes(WrappingSerDes[T]):
             raise ValidationError(f"base_path is {base_path!r}, and must be a directory, e.g. '/mnt/payloads'")
         if config is not None and not isinstance(config, FileSystemSerDesConfig):
             raise ValidationError(f"config is {config!r}: pass a FileSystemSerDesConfig")
-        self._base = os.path.abspath(path)
+        self._base = os.path.abspath(os.path.expanduser(path))
         self._config = config or FileSystemSerDesConfig()
         self._codec: Codec | None = None
 

@@ -152,14 +152,17 @@ def build_preview(value: Any, config: PreviewConfig) -> dict[str, Any] | None:
     return preview or None
 
 
-def _fields(tree: Any, above: _Path, config: PreviewConfig) -> Iterator[tuple[_Path, Any]]:
-    if len(above) > _MAX_DEPTH:
+def _fields(
+    tree: Any, above: _Path, config: PreviewConfig, within: tuple[int, ...] = ()
+) -> Iterator[tuple[_Path, Any]]:
+    if len(within) > _MAX_DEPTH or id(tree) in within:
         return
+    within = (*within, id(tree))
     if isinstance(tree, list):
         for element in tree:
             element = _as_json(element)
             if isinstance(element, (dict, list)):
-                yield from _fields(element, above, config)
+                yield from _fields(element, above, config, within)
         return
     for key, value in tree.items():
         name = str(key)
@@ -173,7 +176,7 @@ def _fields(tree: Any, above: _Path, config: PreviewConfig) -> Iterator[tuple[_P
             continue
         value = _as_json(value)
         if isinstance(value, (dict, list)):
-            yield from _fields(value, path, config)
+            yield from _fields(value, path, config, within)
         elif config.mode is PreviewMode.INCLUDE_ALL or any(rule._matches(path) for rule in config.include):
             yield path, value
 
@@ -199,6 +202,8 @@ def _as_json(value: Any) -> Any:
 def _rules(given: Any, field: str) -> tuple[PreviewField, ...]:
     if isinstance(given, str):
         raise ValidationError(f"{field} is the string {given!r}: pass a list of fields, [{given!r}]")
+    if not isinstance(given, Iterable):
+        raise ValidationError(f"{field} is {given!r}: pass a list of fields")
     rules = [PreviewField(one) if isinstance(one, str) else one for one in given]
     for one in rules:
         if not isinstance(one, PreviewField):

@@ -592,3 +592,9 @@ def test_files_of_the_official_sdk_are_read(tmp_path: Path, encoding: FileSystem
     for other in (SerDesContext("op-2", ARN), SerDesContext("op-1", ARN.replace("order-7", "order-8"))):
         with pytest.raises(SerDesError, match="did not write"):  # it names the file of another operation
             serdes.deserialize(text, other)
+
+
+def test_the_users_own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    FileSystemSerDes("~/payloads").serialize(1, WHERE)
+    assert len(files(tmp_path / "payloads")) == 1

@@ -132,6 +132,8 @@ def test_a_value_in_itself_has_an_end() -> None:
     [
         (lambda: PreviewConfig("INCLUDE_ALL"), "mode is 'INCLUDE_ALL'"),
         (lambda: PreviewConfig(ALL, exclude="email"), r"pass a list of fields, \['email'\]"),
+        (lambda: PreviewConfig(ALL, include=5), "include is 5: pass a list of fields"),
+        (lambda: PreviewConfig(ALL, exclude=None), "exclude is None: pass a list of fields"),
         (lambda: PreviewConfig(ALL, mask=[1]), r"PreviewField\('1'\)"),
         (lambda: PreviewConfig(ALL, mask_string=None), "mask_string is None"),
         (lambda: PreviewConfig(ALL, max_preview_bytes=0), "max_preview_bytes is 0"),
@@ -182,3 +184,13 @@ def test_no_more_and_no_less_than_under_the_official_sdk(
     import durably.preview
 
     assert build_preview(value, config(durably.preview)) == official.build_preview(value, config(official))
+
+
+def test_lists_in_lists_are_shown_as_far_as_they_can_be() -> None:
+    deep: Any = [{"far": 1}]
+    for _ in range(5_000):
+        deep = [deep]
+    endless: Any = [{"near": 1}]
+    endless += [endless, endless]
+    preview = build_preview({"deep": deep, "endless": endless}, PreviewConfig(ALL))
+    assert preview == {"endless": {"near": 1}}
