@@ -14,8 +14,14 @@ from .exceptions import ValidationError
 from .wire.limits import REPLAY_CHILDREN_ABOVE
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from .concurrency.models import BatchResult
     from .serdes import SerDes
+
+    Context_contra = TypeVarWithDefault("Context_contra", contravariant=True, default=Any)
+else:
+    Context_contra = TypeVar("Context_contra", contravariant=True)
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -83,8 +89,8 @@ class ItemBatcher(Value):
         return batches
 
 
-class ParallelBranch(Value, Generic[R_co]):
-    """A branch of a parallel with a name.
+class ParallelBranch(Value, Generic[R_co, Context_contra]):
+    """A branch of a parallel with a name. ``ParallelBranch[R]`` is one whose function returns R.
 
     Parameters:
         func: gets the branch's context.
@@ -94,18 +100,24 @@ class ParallelBranch(Value, Generic[R_co]):
     __slots__ = ("func", "name")
     __match_args__ = _fields = ("func", "name")
 
-    func: Callable[..., R_co]
+    func: Callable[[Context_contra], R_co]
     name: str | None
 
-    def __init__(self, func: Callable[..., R_co], name: str | None = None) -> None:
+    def __init__(self, func: Callable[[Context_contra], R_co], name: str | None = None) -> None:
         if not callable(func):
             raise ValidationError(f"func is {func!r}, and must be a function of the branch's context")
         if name is not None and not isinstance(name, str):
             raise ValidationError(f"name is {name!r}, and must be a string")
         self._set(func=func, name=name)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> R_co:
-        return self.func(*args, **kwargs)
+    def __call__(self, context: Context_contra, /, *args: Any, **kwargs: Any) -> R_co:
+        func: Callable[..., R_co] = self.func
+        return func(context, *args, **kwargs)
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, types):
+            return super().__class_getitem__(types if isinstance(types, tuple) else (types, Any))
 
 
 class ParallelConfig(Value):

@@ -15,13 +15,19 @@ from .wire.limits import MAX_CALLBACK_TIMEOUT_SECONDS, TENANT_ID_PATTERN
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from .retries import RetryDecision
     from .serdes import SerDes
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
-P = TypeVar("P")
-R = TypeVar("R")
+if TYPE_CHECKING:
+    P = TypeVarWithDefault("P", default=Any)
+    R = TypeVarWithDefault("R", default=Any)
+else:
+    P = TypeVar("P")
+    R = TypeVar("R")
 
 RetryStrategy: TypeAlias = "Callable[[Exception, int], RetryDecision | Duration | timedelta | None]"
 """Decides on another attempt: gets the error and how many attempts were made, answers with a RetryDecision, or with

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
 
 from durably.engine.branch import Branch
 from durably.engine.cancellation import is_cancellation
@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from durably.engine.async_run import AsyncRun
 
     from .base import ContextBase
+    from .signatures import R1, R2, R3, AsyncOperand, R
 
 __all__ = ["AsyncDurableFuture", "AsyncFutures"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 _WHAT: Final[dict[str, str]] = {"WAIT": "wait", "STEP": "step"}
 
 
-class AsyncDurableFuture(FutureBase, Generic[T]):
+class AsyncDurableFuture(FutureBase, Generic[T_co]):
     """The result of an operation that :meth:`AsyncDurableContext.start` has started. Await it, as often as needed."""
 
     def __init__(
@@ -39,7 +42,7 @@ class AsyncDurableFuture(FutureBase, Generic[T]):
         what: str,
         scope: Scope,
         fresh: bool,
-        task: asyncio.Task[T],
+        task: asyncio.Task[T_co],
         branch: Branch | None,
     ) -> None:
         super().__init__(context, operation_id, what, scope, fresh)
@@ -52,10 +55,10 @@ class AsyncDurableFuture(FutureBase, Generic[T]):
     def _ended(self, _: object) -> None:
         self.order = next(ORDER)
 
-    def __await__(self) -> Generator[Any, None, T]:
+    def __await__(self) -> Generator[Any, None, T_co]:
         return self.result().__await__()
 
-    async def result(self) -> T:
+    async def result(self) -> T_co:
         """The same as awaiting the future itself."""
         self._context._check_use()
         try:
@@ -108,6 +111,84 @@ class AsyncFutures(FutureOperations):
     """How an AsyncDurableContext starts operations and waits for them."""
 
     run: AsyncRun
+
+    def start(
+        self, operation: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncDurableFuture[T]:
+        """Start an operation of this context now; await the future later. See :meth:`DurableContext.start`."""
+        future: AsyncDurableFuture[T] = self._start(operation, args, kwargs)
+        return future
+
+    @overload
+    def race(
+        self, operations: tuple[AsyncOperand[R1], AsyncOperand[R2]], name: str | None = None
+    ) -> Coroutine[object, None, R1 | R2]: ...
+    @overload
+    def race(
+        self, operations: tuple[AsyncOperand[R1], AsyncOperand[R2], AsyncOperand[R3]], name: str | None = None
+    ) -> Coroutine[object, None, R1 | R2 | R3]: ...
+    @overload
+    def race(self, operations: Sequence[AsyncOperand[R]], name: str | None = None) -> Coroutine[object, None, R]: ...
+    def race(self, operations: Sequence[AsyncOperand[Any]], name: str | None = None) -> Coroutine[object, None, Any]:
+        """The first outcome. See :meth:`DurableContext.race`."""
+        return self._one(*self._combine("race", operations, name, self._future, AsyncDurableFuture))
+
+    @overload
+    def any(
+        self, operations: tuple[AsyncOperand[R1], AsyncOperand[R2]], name: str | None = None
+    ) -> Coroutine[object, None, R1 | R2]: ...
+    @overload
+    def any(
+        self, operations: tuple[AsyncOperand[R1], AsyncOperand[R2], AsyncOperand[R3]], name: str | None = None
+    ) -> Coroutine[object, None, R1 | R2 | R3]: ...
+    @overload
+    def any(self, operations: Sequence[AsyncOperand[R]], name: str | None = None) -> Coroutine[object, None, R]: ...
+    def any(self, operations: Sequence[AsyncOperand[Any]], name: str | None = None) -> Coroutine[object, None, Any]:
+        """The result of the first that succeeds. See :meth:`DurableContext.any`."""
+        return self._one(*self._combine("any", operations, name, self._future, AsyncDurableFuture))
+
+    @overload
+    def all(
+        self, operations: tuple[AsyncOperand[R1], AsyncOperand[R2]], name: str | None = None
+    ) -> Coroutine[object, None, list[R1 | R2]]: ...
+    @overload
+    def all(
+        self, operations: tuple[AsyncOperand[R1], AsyncOperand[R2], AsyncOperand[R3]], name: str | None = None
+    ) -> Coroutine[object, None, list[R1 | R2 | R3]]: ...
+    @overload
+    def all(
+        self, operations: Sequence[AsyncOperand[R]], name: str | None = None
+    ) -> Coroutine[object, None, list[R]]: ...
+    def all(
+        self, operations: Sequence[AsyncOperand[Any]], name: str | None = None
+    ) -> Coroutine[object, None, list[Any]]:
+        """All results, in order. See :meth:`DurableContext.all`."""
+        return self._all(*self._combine("all", operations, name, self._future, AsyncDurableFuture))
+
+    @overload
+    def all_settled(
+        self, operations: tuple[AsyncOperand[R1], AsyncOperand[R2]], name: str | None = None
+    ) -> Coroutine[object, None, BatchResult[R1 | R2]]: ...
+    @overload
+    def all_settled(
+        self, operations: tuple[AsyncOperand[R1], AsyncOperand[R2], AsyncOperand[R3]], name: str | None = None
+    ) -> Coroutine[object, None, BatchResult[R1 | R2 | R3]]: ...
+    @overload
+    def all_settled(
+        self, operations: Sequence[AsyncOperand[R]], name: str | None = None
+    ) -> Coroutine[object, None, BatchResult[R]]: ...
+    def all_settled(
+        self, operations: Sequence[AsyncOperand[Any]], name: str | None = None
+    ) -> Coroutine[object, None, BatchResult[Any]]:
+        """Every outcome, in order. See :meth:`DurableContext.all_settled`."""
+        return self._every(*self._combine("all_settled", operations, name, self._future, AsyncDurableFuture))
+
+    def cancel_wait(self, wait: AsyncDurableFuture[Any] | str) -> Coroutine[object, None, bool]:
+        """Cancel a wait: it ends at once. See :meth:`DurableContext.cancel_wait`."""
+        coroutine: Coroutine[object, None, bool] = self._cancel_wait(wait)
+        return coroutine
+
+    # ---- how they are carried out --------------------------------------------------------------------------
 
     async def _one(self, futures: list[Any], op: Op, protocol: Protocol) -> Any:
         decision = await self._drive(protocol, op)

@@ -13,7 +13,7 @@ from durably.engine.operation import Op
 from durably.ids import CallbackId, OperationId
 from durably.serdes import MISSING
 
-from .async_futures import AsyncDurableFuture, AsyncFutures
+from .async_futures import AsyncFutures
 from .base import Protocol
 from .batches import BatchOperations, MapFunction
 from .extras import AsyncBatch, ExtraOperations
@@ -23,6 +23,8 @@ from .sagas import AsyncSaga
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from typing_extensions import TypeForm
+
     from durably.concurrency.models import BatchResult
     from durably.config import (
         CallbackConfig,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
         Duration,
         InvokeConfig,
         MapConfig,
-        ParallelBranch,
         ParallelConfig,
         StepConfig,
         WaitForCallbackConfig,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from durably.waits import WaitForConditionConfig
 
     from .operation_contexts import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
+    from .signatures import R1, R2, R3, AsyncBranch, EitherBranch, R
 
 __all__ = ["AsyncCallback", "AsyncDurableContext"]
 
@@ -98,20 +100,25 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     @overload
     def step(
         self,
-        func: Callable[[StepContext], Awaitable[T]],
+        func: Callable[[StepContext], Any],
         name: str | None = None,
         config: StepConfig | None = None,
         *,
-        result_type: Any = MISSING,
+        result_type: TypeForm[T],
     ) -> Coroutine[object, None, T]: ...
     @overload
     def step(
         self,
-        func: Callable[[StepContext], T],
+        func: Callable[[StepContext], Awaitable[T]],
         name: str | None = None,
         config: StepConfig | None = None,
-        *,
-        result_type: Any = MISSING,
+    ) -> Coroutine[object, None, T]: ...
+    @overload
+    def step(
+        self,
+        func: Callable[[StepContext], T | Awaitable[T]],
+        name: str | None = None,
+        config: StepConfig | None = None,
     ) -> Coroutine[object, None, T]: ...
     def step(
         self,
@@ -136,6 +143,10 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     ) -> Coroutine[object, None, AsyncCallback[T]]: ...
     @overload
     def create_callback(
+        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: TypeForm[T]
+    ) -> Coroutine[object, None, AsyncCallback[T]]: ...
+    @overload
+    def create_callback(
         self, name: str | None = None, config: CallbackConfig | None = None
     ) -> Coroutine[object, None, AsyncCallback[Any]]: ...
     def create_callback(
@@ -157,6 +168,15 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         config: WaitForCallbackConfig | None = None,
         *,
         result_type: type[T],
+    ) -> Coroutine[object, None, T]: ...
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
+        name: str | None = None,
+        config: WaitForCallbackConfig | None = None,
+        *,
+        result_type: TypeForm[T],
     ) -> Coroutine[object, None, T]: ...
     @overload
     def wait_for_callback(
@@ -189,7 +209,21 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     ) -> Coroutine[object, None, T]: ...
     @overload
     def invoke(
+        self,
+        function_name: str,
+        payload: Any,
+        name: str | None = None,
+        config: InvokeConfig[Any, Any] | None = None,
+        *,
+        result_type: TypeForm[T],
+    ) -> Coroutine[object, None, T]: ...
+    @overload
+    def invoke(
         self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
+    ) -> Coroutine[object, None, T]: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any, name: str | None, config: InvokeConfig[Any, T]
     ) -> Coroutine[object, None, T]: ...
     @overload
     def invoke(
@@ -211,20 +245,25 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     @overload
     def run_in_child_context(
         self,
-        func: Callable[[AsyncDurableContext], Awaitable[T]],
+        func: Callable[[AsyncDurableContext], Any],
         name: str | None = None,
         config: ChildConfig[Any] | None = None,
         *,
-        result_type: Any = MISSING,
+        result_type: TypeForm[T],
     ) -> Coroutine[object, None, T]: ...
     @overload
     def run_in_child_context(
         self,
-        func: Callable[[AsyncDurableContext], T],
+        func: Callable[[AsyncDurableContext], Awaitable[T]],
         name: str | None = None,
         config: ChildConfig[Any] | None = None,
-        *,
-        result_type: Any = MISSING,
+    ) -> Coroutine[object, None, T]: ...
+    @overload
+    def run_in_child_context(
+        self,
+        func: Callable[[AsyncDurableContext], T | Awaitable[T]],
+        name: str | None = None,
+        config: ChildConfig[Any] | None = None,
     ) -> Coroutine[object, None, T]: ...
     def run_in_child_context(
         self,
@@ -254,7 +293,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     def map(
         self,
         inputs: Sequence[U],
-        func: MapFunction[AsyncDurableContext, U, Awaitable[T]],
+        func: Callable[[AsyncDurableContext, U], Awaitable[T]],
         name: str | None = None,
         config: MapConfig[U] | None = None,
     ) -> Coroutine[object, None, BatchResult[T]]: ...
@@ -262,7 +301,39 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     def map(
         self,
         inputs: Sequence[U],
-        func: MapFunction[AsyncDurableContext, U, T],
+        func: Callable[[AsyncDurableContext, U], T | Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[object, None, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[AsyncDurableContext, U, int], Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[object, None, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[AsyncDurableContext, U, int], T | Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[object, None, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[AsyncDurableContext, U, int, Sequence[U]], Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[object, None, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[AsyncDurableContext, U, int, Sequence[U]], T | Awaitable[T]],
         name: str | None = None,
         config: MapConfig[U] | None = None,
     ) -> Coroutine[object, None, BatchResult[T]]: ...
@@ -280,22 +351,33 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     @overload
     def parallel(
         self,
-        functions: Sequence[Callable[[AsyncDurableContext], Awaitable[T]] | ParallelBranch[Awaitable[T]]],
+        functions: tuple[AsyncBranch[R1], AsyncBranch[R2]],
         name: str | None = None,
         config: ParallelConfig | None = None,
-    ) -> Coroutine[object, None, BatchResult[T]]: ...
+    ) -> Coroutine[object, None, BatchResult[R1 | R2]]: ...
     @overload
     def parallel(
         self,
-        functions: Sequence[Callable[[AsyncDurableContext], T] | ParallelBranch[T]],
+        functions: tuple[AsyncBranch[R1], AsyncBranch[R2], AsyncBranch[R3]],
         name: str | None = None,
         config: ParallelConfig | None = None,
-    ) -> Coroutine[object, None, BatchResult[T]]: ...
+    ) -> Coroutine[object, None, BatchResult[R1 | R2 | R3]]: ...
+    @overload
     def parallel(
         self,
-        functions: Sequence[Callable[[AsyncDurableContext], Any] | ParallelBranch[Any]],
+        functions: Sequence[AsyncBranch[R]],
         name: str | None = None,
         config: ParallelConfig | None = None,
+    ) -> Coroutine[object, None, BatchResult[R]]: ...
+    @overload
+    def parallel(
+        self,
+        functions: Sequence[EitherBranch[R]],
+        name: str | None = None,
+        config: ParallelConfig | None = None,
+    ) -> Coroutine[object, None, BatchResult[R]]: ...
+    def parallel(
+        self, functions: Sequence[EitherBranch[Any]], name: str | None = None, config: ParallelConfig | None = None
     ) -> Coroutine[object, None, BatchResult[Any]]:
         """Run the functions side by side, each with a child context. See :meth:`DurableContext.parallel`."""
         coroutine: Coroutine[object, None, BatchResult[Any]] = self._parallel(functions, name, config)
@@ -304,20 +386,25 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     @overload
     def with_retry(
         self,
-        func: Callable[[AsyncDurableContext, int], Awaitable[T]],
+        func: Callable[[AsyncDurableContext, int], Any],
         name: str | None = None,
         config: WithRetryConfig[Any] | None = None,
         *,
-        result_type: Any = MISSING,
+        result_type: TypeForm[T],
     ) -> Coroutine[object, None, T]: ...
     @overload
     def with_retry(
         self,
-        func: Callable[[AsyncDurableContext, int], T],
+        func: Callable[[AsyncDurableContext, int], Awaitable[T]],
         name: str | None = None,
         config: WithRetryConfig[Any] | None = None,
-        *,
-        result_type: Any = MISSING,
+    ) -> Coroutine[object, None, T]: ...
+    @overload
+    def with_retry(
+        self,
+        func: Callable[[AsyncDurableContext, int], T | Awaitable[T]],
+        name: str | None = None,
+        config: WithRetryConfig[Any] | None = None,
     ) -> Coroutine[object, None, T]: ...
     def with_retry(
         self,
@@ -334,22 +421,28 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     @overload
     def step_with_compensation(
         self,
-        func: Callable[[StepContext], Awaitable[T]],
+        func: Callable[[StepContext], Any],
         compensate: Callable[[AsyncDurableContext, T], Any],
         name: str | None = None,
         config: StepConfig | None = None,
         *,
-        result_type: Any = MISSING,
+        result_type: TypeForm[T],
     ) -> Coroutine[object, None, T]: ...
     @overload
     def step_with_compensation(
         self,
-        func: Callable[[StepContext], T],
+        func: Callable[[StepContext], Awaitable[T]],
         compensate: Callable[[AsyncDurableContext, T], Any],
         name: str | None = None,
         config: StepConfig | None = None,
-        *,
-        result_type: Any = MISSING,
+    ) -> Coroutine[object, None, T]: ...
+    @overload
+    def step_with_compensation(
+        self,
+        func: Callable[[StepContext], T | Awaitable[T]],
+        compensate: Callable[[AsyncDurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
     ) -> Coroutine[object, None, T]: ...
     def step_with_compensation(
         self,
@@ -397,58 +490,4 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     def complete(self, result: Any) -> Coroutine[object, None, NoReturn]:
         """End the execution now, with a result. See :meth:`DurableContext.complete`."""
         coroutine: Coroutine[object, None, NoReturn] = self._complete(result)
-        return coroutine
-
-    # ---- futures -----------------------------------------------------------------------------------------
-
-    def start(
-        self, operation: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> AsyncDurableFuture[T]:
-        """Start an operation of this context now; await the future later. See :meth:`DurableContext.start`."""
-        future: AsyncDurableFuture[T] = self._start(operation, args, kwargs)
-        return future
-
-    def race(
-        self,
-        operations: Sequence[
-            AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
-        ],
-        name: str | None = None,
-    ) -> Coroutine[object, None, T]:
-        """The first outcome. See :meth:`DurableContext.race`."""
-        return self._one(*self._combine("race", operations, name, self._future, AsyncDurableFuture))
-
-    def any(
-        self,
-        operations: Sequence[
-            AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
-        ],
-        name: str | None = None,
-    ) -> Coroutine[object, None, T]:
-        """The result of the first that succeeds. See :meth:`DurableContext.any`."""
-        return self._one(*self._combine("any", operations, name, self._future, AsyncDurableFuture))
-
-    def all(
-        self,
-        operations: Sequence[
-            AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
-        ],
-        name: str | None = None,
-    ) -> Coroutine[object, None, list[T]]:
-        """All results, in order. See :meth:`DurableContext.all`."""
-        return self._all(*self._combine("all", operations, name, self._future, AsyncDurableFuture))
-
-    def all_settled(
-        self,
-        operations: Sequence[
-            AsyncDurableFuture[T] | Coroutine[Any, Any, T] | Callable[[AsyncDurableContext], Awaitable[T]]
-        ],
-        name: str | None = None,
-    ) -> Coroutine[object, None, BatchResult[T]]:
-        """Every outcome, in order. See :meth:`DurableContext.all_settled`."""
-        return self._every(*self._combine("all_settled", operations, name, self._future, AsyncDurableFuture))
-
-    def cancel_wait(self, wait: AsyncDurableFuture[Any] | str) -> Coroutine[object, None, bool]:
-        """Cancel a wait: it ends at once. See :meth:`DurableContext.cancel_wait`."""
-        coroutine: Coroutine[object, None, bool] = self._cancel_wait(wait)
         return coroutine

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from durably.ids import CallbackId
     from durably.waits import WaitForConditionConfig
 
-    from .batches import MapFunction
     from .operation_contexts import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
 
 __all__ = ["AsyncCallbackProtocol", "AsyncDurableContextProtocol", "CallbackProtocol", "DurableContextProtocol"]
@@ -108,17 +107,34 @@ class DurableContextProtocol(_Common, Protocol):
         config: ChildConfig[Any] | None = None,
     ) -> T: ...
 
+    @overload
     def map(
         self,
         inputs: Sequence[U],
-        func: MapFunction[DurableContextProtocol, U, T],
+        func: Callable[[DurableContextProtocol, U], T],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> BatchResult[T]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[DurableContextProtocol, U, int], T],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> BatchResult[T]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[DurableContextProtocol, U, int, Sequence[U]], T],
         name: str | None = None,
         config: MapConfig[U] | None = None,
     ) -> BatchResult[T]: ...
 
     def parallel(
         self,
-        functions: Sequence[Callable[[DurableContextProtocol], T] | ParallelBranch[T]],
+        functions: Sequence[Callable[[DurableContextProtocol], T] | ParallelBranch[T, DurableContextProtocol]],
         name: str | None = None,
         config: ParallelConfig | None = None,
     ) -> BatchResult[T]: ...
@@ -134,7 +150,7 @@ class AsyncDurableContextProtocol(_Common, Protocol):
     ) -> Coroutine[Any, Any, T]: ...
     @overload
     def step(
-        self, func: Callable[[StepContext], T], name: str | None = None, config: StepConfig | None = None
+        self, func: Callable[[StepContext], T | Awaitable[T]], name: str | None = None, config: StepConfig | None = None
     ) -> Coroutine[Any, Any, T]: ...
 
     def wait(self, duration: Duration | timedelta, name: str | None = None) -> Coroutine[Any, Any, None]: ...
@@ -171,7 +187,7 @@ class AsyncDurableContextProtocol(_Common, Protocol):
     @overload
     def run_in_child_context(
         self,
-        func: Callable[[AsyncDurableContextProtocol], T],
+        func: Callable[[AsyncDurableContextProtocol], T | Awaitable[T]],
         name: str | None = None,
         config: ChildConfig[Any] | None = None,
     ) -> Coroutine[Any, Any, T]: ...
@@ -180,7 +196,7 @@ class AsyncDurableContextProtocol(_Common, Protocol):
     def map(
         self,
         inputs: Sequence[U],
-        func: MapFunction[AsyncDurableContextProtocol, U, Awaitable[T]],
+        func: Callable[[AsyncDurableContextProtocol, U], Awaitable[T]],
         name: str | None = None,
         config: MapConfig[U] | None = None,
     ) -> Coroutine[Any, Any, BatchResult[T]]: ...
@@ -188,7 +204,39 @@ class AsyncDurableContextProtocol(_Common, Protocol):
     def map(
         self,
         inputs: Sequence[U],
-        func: MapFunction[AsyncDurableContextProtocol, U, T],
+        func: Callable[[AsyncDurableContextProtocol, U], T | Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[AsyncDurableContextProtocol, U, int], Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[AsyncDurableContextProtocol, U, int], T | Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[AsyncDurableContextProtocol, U, int, Sequence[U]], Awaitable[T]],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> Coroutine[Any, Any, BatchResult[T]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[AsyncDurableContextProtocol, U, int, Sequence[U]], T | Awaitable[T]],
         name: str | None = None,
         config: MapConfig[U] | None = None,
     ) -> Coroutine[Any, Any, BatchResult[T]]: ...
@@ -196,14 +244,20 @@ class AsyncDurableContextProtocol(_Common, Protocol):
     @overload
     def parallel(
         self,
-        functions: Sequence[Callable[[AsyncDurableContextProtocol], Awaitable[T]] | ParallelBranch[Awaitable[T]]],
+        functions: Sequence[
+            Callable[[AsyncDurableContextProtocol], Awaitable[T]]
+            | ParallelBranch[Awaitable[T], AsyncDurableContextProtocol]
+        ],
         name: str | None = None,
         config: ParallelConfig | None = None,
     ) -> Coroutine[Any, Any, BatchResult[T]]: ...
     @overload
     def parallel(
         self,
-        functions: Sequence[Callable[[AsyncDurableContextProtocol], T] | ParallelBranch[T]],
+        functions: Sequence[
+            Callable[[AsyncDurableContextProtocol], T | Awaitable[T]]
+            | ParallelBranch[T | Awaitable[T], AsyncDurableContextProtocol]
+        ],
         name: str | None = None,
         config: ParallelConfig | None = None,
     ) -> Coroutine[Any, Any, BatchResult[T]]: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from durably.engine.branch import Branch
 from durably.engine.group import Outcome
@@ -11,21 +11,25 @@ from durably.engine.scope import Scope
 from durably.exceptions import AllFailedError, ContextMisuseError, ExecutionError, InvalidStateError, InvocationError
 
 from .base import Protocol
-from .futures import LAST, ORDER, FutureBase, FutureOperations
+from .futures import LAST, ORDER, FutureBase, FutureOperations, settled
 
 if TYPE_CHECKING:
+    from durably.concurrency.models import BatchResult
     from durably.engine.combinators import Kind
     from durably.engine.sync_group import SyncGroup
     from durably.engine.sync_run import SyncRun
 
+    from .signatures import R1, R2, R3, Operand, R
     from .synchronous import DurableContext
 
 __all__ = ["DurableFuture", "SyncFutures", "outcome_of"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class DurableFuture(FutureBase, Generic[T]):
+class DurableFuture(FutureBase, Generic[T_co]):
     """The result of an operation that :meth:`DurableContext.start` has started."""
 
     _context: DurableContext
@@ -44,13 +48,13 @@ class DurableFuture(FutureBase, Generic[T]):
         self._index = index
         self._started = started
 
-    def result(self) -> T:
+    def result(self) -> T_co:
         """Wait for the operation. Raises what it raises; InvalidStateError when it was cancelled."""
         wait_for_one([self])
         outcome = self._started.outcomes[self._index]
         if outcome.error is not None:
             raise outcome.error
-        value: T = outcome.value
+        value: T_co = outcome.value
         return value
 
     def begun(self) -> None:
@@ -160,6 +164,87 @@ class SyncFutures(FutureOperations):
     """How a DurableContext starts operations and waits for them."""
 
     run: SyncRun
+
+    def start(self, operation: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> DurableFuture[T]:
+        """Start an operation of this context now and take its result later: ``ctx.start(ctx.step, charge(order))``.
+
+        Started operations run side by side. What has not been asked for when the function returns is given up.
+        """
+        future: DurableFuture[T] = self._start(operation, args, kwargs)
+        return future
+
+    @overload
+    def race(self, operations: tuple[Operand[R1], Operand[R2]], name: str | None = None) -> R1 | R2: ...
+    @overload
+    def race(
+        self, operations: tuple[Operand[R1], Operand[R2], Operand[R3]], name: str | None = None
+    ) -> R1 | R2 | R3: ...
+    @overload
+    def race(self, operations: Sequence[Operand[R]], name: str | None = None) -> R: ...
+    def race(self, operations: Sequence[Operand[Any]], name: str | None = None) -> Any:
+        """The outcome of the first that ends; the others are cancelled.
+
+        The decision is recorded: every replay has the same winner.
+
+        ``operations`` are futures, or functions of a child context, which are started.
+        """
+        return self._first("race", operations, name)
+
+    @overload
+    def any(self, operations: tuple[Operand[R1], Operand[R2]], name: str | None = None) -> R1 | R2: ...
+    @overload
+    def any(
+        self, operations: tuple[Operand[R1], Operand[R2], Operand[R3]], name: str | None = None
+    ) -> R1 | R2 | R3: ...
+    @overload
+    def any(self, operations: Sequence[Operand[R]], name: str | None = None) -> R: ...
+    def any(self, operations: Sequence[Operand[Any]], name: str | None = None) -> Any:
+        """The result of the first that succeeds; the others are cancelled.
+
+        Raises AllFailedError, with every error, when none does.
+        """
+        return self._first("any", operations, name)
+
+    @overload
+    def all(self, operations: tuple[Operand[R1], Operand[R2]], name: str | None = None) -> list[R1 | R2]: ...
+    @overload
+    def all(
+        self, operations: tuple[Operand[R1], Operand[R2], Operand[R3]], name: str | None = None
+    ) -> list[R1 | R2 | R3]: ...
+    @overload
+    def all(self, operations: Sequence[Operand[R]], name: str | None = None) -> list[R]: ...
+    def all(self, operations: Sequence[Operand[Any]], name: str | None = None) -> list[Any]:
+        """All results, in order. The first failure is raised at once, and the others are cancelled."""
+        futures, op, protocol = self._combine("all", operations, name, self._future, DurableFuture)
+        decision = self._drive(protocol, op)
+        return [future.result() for future in (futures if decision.index is None else [futures[decision.index]])]
+
+    @overload
+    def all_settled(
+        self, operations: tuple[Operand[R1], Operand[R2]], name: str | None = None
+    ) -> BatchResult[R1 | R2]: ...
+    @overload
+    def all_settled(
+        self, operations: tuple[Operand[R1], Operand[R2], Operand[R3]], name: str | None = None
+    ) -> BatchResult[R1 | R2 | R3]: ...
+    @overload
+    def all_settled(self, operations: Sequence[Operand[R]], name: str | None = None) -> BatchResult[R]: ...
+    def all_settled(self, operations: Sequence[Operand[Any]], name: str | None = None) -> BatchResult[Any]:
+        """Every outcome, in order, whether a result or an error."""
+        futures, op, protocol = self._combine("all_settled", operations, name, self._future, DurableFuture)
+        self._drive(protocol, op)
+        return settled([outcome_of(future) for future in futures])
+
+    def cancel_wait(self, wait: DurableFuture[Any] | str) -> bool:
+        """Cancel a wait, given as the future of a started one or by its operation's id: it ends at once.
+
+        Whether it is cancelled; False if it has ended by itself, or no operation has that id. Raises ValidationError
+        if the operation is no wait.
+        """
+        cancelled: bool = self._cancel_wait(wait)
+        return cancelled
+
+    # ---- how they are carried out --------------------------------------------------------------------------
 
     def _first(self, kind: Kind, operations: Sequence[Any], name: str | None) -> Any:
         futures, op, protocol = self._combine(kind, operations, name, self._future, DurableFuture)

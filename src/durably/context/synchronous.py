@@ -13,12 +13,13 @@ from .base import Protocol
 from .batches import BatchOperations, MapFunction
 from .extras import Batch, ExtraOperations
 from .flows import FlowOperations
-from .futures import settled
 from .sagas import Saga
-from .sync_futures import DurableFuture, SyncFutures, outcome_of
+from .sync_futures import SyncFutures
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from typing_extensions import TypeForm
 
     from durably.concurrency.models import BatchResult
     from durably.config import (
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         Duration,
         InvokeConfig,
         MapConfig,
-        ParallelBranch,
         ParallelConfig,
         StepConfig,
         WaitForCallbackConfig,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from durably.waits import WaitForConditionConfig
 
     from .operation_contexts import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
+    from .signatures import R1, R2, R3, Branch, R
 
 __all__ = ["Callback", "DurableContext"]
 
@@ -94,21 +95,36 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         op.over(seen=True)
         return result
 
+    @overload
+    def step(
+        self,
+        func: Callable[[StepContext], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: TypeForm[T],
+    ) -> T: ...
+    @overload
     def step(
         self,
         func: Callable[[StepContext], T],
         name: str | None = None,
         config: StepConfig | None = None,
+    ) -> T: ...
+    def step(
+        self,
+        func: Callable[[StepContext], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> T:
+    ) -> Any:
         """Run ``func(step_context)`` once and record its result.
 
         Raises StepError when it failed and its retry strategy gave up; SerDesError when its result cannot be
         recorded.
         """
-        result: T = self._step(func, name, config, result_type)
-        return result
+        return self._step(func, name, config, result_type)
 
     def wait(self, duration: Duration | timedelta, name: str | None = None) -> None:
         """Wait ``duration`` (1 second to 366 days) without occupying anything."""
@@ -117,6 +133,10 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
     @overload
     def create_callback(
         self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: type[T]
+    ) -> Callback[T]: ...
+    @overload
+    def create_callback(
+        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: TypeForm[T]
     ) -> Callback[T]: ...
     @overload
     def create_callback(self, name: str | None = None, config: CallbackConfig | None = None) -> Callback[Any]: ...
@@ -142,6 +162,15 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         config: WaitForCallbackConfig | None = None,
         *,
         result_type: type[T],
+    ) -> T: ...
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[CallbackId, WaitForCallbackContext], Any],
+        name: str | None = None,
+        config: WaitForCallbackConfig | None = None,
+        *,
+        result_type: TypeForm[T],
     ) -> T: ...
     @overload
     def wait_for_callback(
@@ -176,8 +205,22 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
     ) -> T: ...
     @overload
     def invoke(
+        self,
+        function_name: str,
+        payload: Any,
+        name: str | None = None,
+        config: InvokeConfig[Any, Any] | None = None,
+        *,
+        result_type: TypeForm[T],
+    ) -> T: ...
+    @overload
+    def invoke(self, function_name: str, payload: Any, name: str | None = None, config: None = None) -> Any: ...
+    @overload
+    def invoke(
         self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
     ) -> T: ...
+    @overload
+    def invoke(self, function_name: str, payload: Any, name: str | None, config: InvokeConfig[Any, T]) -> T: ...
     @overload
     def invoke(
         self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, Any] | None = None
@@ -197,20 +240,35 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         """
         return self._invoke(function_name, payload, name, config, result_type)
 
+    @overload
+    def run_in_child_context(
+        self,
+        func: Callable[[DurableContext], Any],
+        name: str | None = None,
+        config: ChildConfig[Any] | None = None,
+        *,
+        result_type: TypeForm[T],
+    ) -> T: ...
+    @overload
     def run_in_child_context(
         self,
         func: Callable[[DurableContext], T],
         name: str | None = None,
         config: ChildConfig[Any] | None = None,
+    ) -> T: ...
+    def run_in_child_context(
+        self,
+        func: Callable[[DurableContext], Any],
+        name: str | None = None,
+        config: ChildConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> T:
+    ) -> Any:
         """Run ``func(child_context)`` as one operation that contains others.
 
         Raises ChildContextError with what escaped from ``func`` as its ``__cause__``.
         """
-        result: T = self._run_in_child_context(func, name, config, result_type)
-        return result
+        return self._run_in_child_context(func, name, config, result_type)
 
     def wait_for_condition(
         self,
@@ -228,59 +286,127 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         state: T = self._wait_for_condition(check, config, name, result_type)
         return state
 
+    @overload
     def map(
         self,
         inputs: Sequence[U],
-        func: MapFunction[DurableContext, U, T],
+        func: Callable[[DurableContext, U], T],
         name: str | None = None,
         config: MapConfig[U] | None = None,
-    ) -> BatchResult[T]:
+    ) -> BatchResult[T]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[DurableContext, U, int], T],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> BatchResult[T]: ...
+    @overload
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: Callable[[DurableContext, U, int, Sequence[U]], T],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> BatchResult[T]: ...
+    def map(
+        self,
+        inputs: Sequence[U],
+        func: MapFunction[DurableContext, U, Any],
+        name: str | None = None,
+        config: MapConfig[U] | None = None,
+    ) -> BatchResult[Any]:
         """Run ``func(child_context, item)`` for every item side by side; results in input order.
 
         ``func`` may also take the item's index, and the whole sequence after that. What counts as complete, how many
         run at once and how items are named says MapConfig. Raises ChildContextError when the map itself failed;
         failed items are in the result.
         """
-        result: BatchResult[T] = self._map(inputs, func, name, config)
+        result: BatchResult[Any] = self._map(inputs, func, name, config)
         return result
 
+    @overload
+    def parallel(
+        self, functions: tuple[Branch[R1], Branch[R2]], name: str | None = None, config: ParallelConfig | None = None
+    ) -> BatchResult[R1 | R2]: ...
+    @overload
     def parallel(
         self,
-        functions: Sequence[Callable[[DurableContext], T] | ParallelBranch[T]],
+        functions: tuple[Branch[R1], Branch[R2], Branch[R3]],
         name: str | None = None,
         config: ParallelConfig | None = None,
-    ) -> BatchResult[T]:
+    ) -> BatchResult[R1 | R2 | R3]: ...
+    @overload
+    def parallel(
+        self, functions: Sequence[Branch[R]], name: str | None = None, config: ParallelConfig | None = None
+    ) -> BatchResult[R]: ...
+    def parallel(
+        self, functions: Sequence[Branch[Any]], name: str | None = None, config: ParallelConfig | None = None
+    ) -> BatchResult[Any]:
         """Run the functions side by side, each with a child context; results in their order. See ParallelConfig."""
-        result: BatchResult[T] = self._parallel(functions, name, config)
+        result: BatchResult[Any] = self._parallel(functions, name, config)
         return result
 
+    @overload
+    def with_retry(
+        self,
+        func: Callable[[DurableContext, int], Any],
+        name: str | None = None,
+        config: WithRetryConfig[Any] | None = None,
+        *,
+        result_type: TypeForm[T],
+    ) -> T: ...
+    @overload
     def with_retry(
         self,
         func: Callable[[DurableContext, int], T],
         name: str | None = None,
         config: WithRetryConfig[Any] | None = None,
+    ) -> T: ...
+    def with_retry(
+        self,
+        func: Callable[[DurableContext, int], Any],
+        name: str | None = None,
+        config: WithRetryConfig[Any] | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> T:
+    ) -> Any:
         """Run ``func(child_context, attempt)``, a block of operations, until it succeeds; durable waits in between.
 
         Raises ChildContextError with the last failure as its ``__cause__`` when the strategy gives up.
         """
-        result: T = self._with_retry(func, name, config, result_type)
-        return result
+        return self._with_retry(func, name, config, result_type)
 
+    @overload
+    def step_with_compensation(
+        self,
+        func: Callable[[StepContext], Any],
+        compensate: Callable[[DurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: TypeForm[T],
+    ) -> T: ...
+    @overload
     def step_with_compensation(
         self,
         func: Callable[[StepContext], T],
         compensate: Callable[[DurableContext, T], Any],
         name: str | None = None,
         config: StepConfig | None = None,
+    ) -> T: ...
+    def step_with_compensation(
+        self,
+        func: Callable[[StepContext], Any],
+        compensate: Callable[[DurableContext, Any], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> T:
+    ) -> Any:
         """A step; once it has succeeded, :meth:`run_compensations` will run ``compensate(child_context, result)``."""
-        result: T = self._step_with_compensation(func, compensate, name, config, result_type, self._registry)
-        return result
+        return self._step_with_compensation(func, compensate, name, config, result_type, self._registry)
 
     def run_compensations(self) -> CompensationResult:
         """Undo what :meth:`step_with_compensation` registered in this context, last registered first.
@@ -324,56 +450,3 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         """
         self._complete(result)
         raise AssertionError("complete() never returns")
-
-    # ---- futures -----------------------------------------------------------------------------------------
-
-    def start(self, operation: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> DurableFuture[T]:
-        """Start an operation of this context now and take its result later: ``ctx.start(ctx.step, charge(order))``.
-
-        Started operations run side by side. What has not been asked for when the function returns is given up.
-        """
-        future: DurableFuture[T] = self._start(operation, args, kwargs)
-        return future
-
-    def race(
-        self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None
-    ) -> T:
-        """The outcome of the first that ends; the others are cancelled.
-
-        The decision is recorded: every replay has the same winner.
-
-        ``operations`` are futures, or functions of a child context, which are started.
-        """
-        return self._first("race", operations, name)  # type: ignore[no-any-return]
-
-    def any(self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None) -> T:
-        """The result of the first that succeeds; the others are cancelled.
-
-        Raises AllFailedError, with every error, when none does.
-        """
-        return self._first("any", operations, name)  # type: ignore[no-any-return]
-
-    def all(
-        self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None
-    ) -> list[T]:
-        """All results, in order. The first failure is raised at once, and the others are cancelled."""
-        futures, op, protocol = self._combine("all", operations, name, self._future, DurableFuture)
-        decision = self._drive(protocol, op)
-        return [future.result() for future in (futures if decision.index is None else [futures[decision.index]])]
-
-    def all_settled(
-        self, operations: Sequence[DurableFuture[T] | Callable[[DurableContext], T]], name: str | None = None
-    ) -> BatchResult[T]:
-        """Every outcome, in order, whether a result or an error."""
-        futures, op, protocol = self._combine("all_settled", operations, name, self._future, DurableFuture)
-        self._drive(protocol, op)
-        return settled([outcome_of(future) for future in futures])
-
-    def cancel_wait(self, wait: DurableFuture[Any] | str) -> bool:
-        """Cancel a wait, given as the future of a started one or by its operation's id: it ends at once.
-
-        Whether it is cancelled; False if it has ended by itself, or no operation has that id. Raises ValidationError
-        if the operation is no wait.
-        """
-        cancelled: bool = self._cancel_wait(wait)
-        return cancelled
