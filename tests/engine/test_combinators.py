@@ -12,6 +12,7 @@ import pytest
 from durably import (
     AllFailedError,
     AsyncDurableContext,
+    AsyncDurableFuture,
     BatchItemStatus,
     CallbackError,
     ContextMisuseError,
@@ -400,6 +401,25 @@ def test_the_first_failure_decides(flavour: Flavour) -> None:
 # ---- all_settled ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["any", "all", "all_settled"])
+def test_many_are_looked_at_a_few_times_each_async(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not all of them whenever one has ended, which would take minutes for ten thousand."""
+    looks = []
+    peek = AsyncDurableFuture.peek
+    monkeypatch.setattr(AsyncDurableFuture, "peek", lambda future: looks.append(1) or peek(future))
+
+    async def handler(event, ctx):
+        fails = kind == "any"
+        futures = [ctx.start(ctx.step, lambda step, n=n: 1 / (not fails) + n, config=ONCE) for n in range(300)]
+        try:
+            return len(await getattr(ctx, kind)(futures))
+        except AllFailedError as error:
+            return len(error.errors)
+
+    assert run(handler).value == 300
+    assert len(looks) < 300 * 10
+
+
 def test_every_outcome(flavour: Flavour) -> None:
     def handler(event, ctx):
         flows = [after(flavour, 3, "a"), after(flavour, 1, LookupError("gone")), after(flavour, 2, "c")]
@@ -462,6 +482,23 @@ def test_what_cannot_be_waited_for(flavour: Flavour, kind: str) -> None:
     assert "not 42" in world.value[0]
     assert all(f"{kind}() takes" in message for message in world.value[:5])
     assert world.updates == []
+
+
+def test_a_coroutine_twice_async() -> None:
+    async def handler(event: Any, ctx: AsyncDurableContext) -> Any:
+        said = []
+        for make in (lambda one: [one, one], lambda one: [one]):
+            coroutine = ctx.step(lambda step: 1)
+            if len(said) == 1:
+                await coroutine
+            with pytest.raises(ValidationError) as refused:
+                await ctx.all(make(coroutine))
+            said.append(str(refused.value))
+        await ctx.wait(SECOND)
+        return said
+
+    said = run(handler).value
+    assert all("A coroutine runs once: start the operation with ctx.start()" in one for one in said)
 
 
 def test_a_coroutine_in_sync_code() -> None:

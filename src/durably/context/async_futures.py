@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from durably.concurrency.models import BatchResult
     from durably.engine.async_run import AsyncRun
+    from durably.engine.combinators import Kind
 
     from .base import ContextBase
     from .signatures import R1, R2, R3, AsyncOperand, R
@@ -226,10 +227,26 @@ class AsyncFutures(FutureOperations):
         future.abandoned = lost
         return future
 
-    async def _wait_for_any(self, futures: Sequence[Any]) -> None:
-        import asyncio
+    async def _wait_for_any(self, kind: Kind, futures: Sequence[Any]) -> None:
+        from durably.engine.combinators import decides
+        from durably.engine.tasks import ParkFuture
 
-        await asyncio.wait([future._task for future in futures], return_when=asyncio.FIRST_COMPLETED)
+        # asyncio.wait() would go through all of them each time that one ends.
+        enough = ParkFuture(loop=self.run.loop)
+        left = {future._task: future for future in futures}
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            future = left.pop(task)
+            if not enough.done() and (not left or decides(kind, future)):
+                enough.set_result(None)
+
+        for task in list(left):
+            task.add_done_callback(ended)
+        try:
+            await enough
+        finally:
+            for task in left:
+                task.remove_done_callback(ended)
 
     def _begin(
         self, op_id: str, what: str, call: Callable[[Branch], Protocol], outer: Scope, fresh: bool, abandoned: bool

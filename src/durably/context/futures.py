@@ -134,7 +134,7 @@ class FutureOperations(ContextBase):
     ) -> Any:
         raise NotImplementedError
 
-    def _wait_for_any(self, futures: Sequence[Any]) -> Any:
+    def _wait_for_any(self, kind: Kind, futures: Sequence[Any]) -> Any:
         raise NotImplementedError
 
     def _cancel_wait(self, wait: Any) -> Any:
@@ -165,8 +165,15 @@ class FutureOperations(ContextBase):
             name = check_name(name or "")
             if not given and kind in ("race", "any"):
                 raise ValidationError(f"{kind}() needs at least one operation to wait for")
+            seen: set[int] = set()
             for one in given:
                 self._check_operand(kind, one, known)
+                if hasattr(one, "cr_await") and (one.cr_frame is None or id(one) in seen):
+                    raise ValidationError(
+                        f"{kind}() was given {one!r} twice, or after it was awaited. A coroutine runs once: start the "
+                        "operation with ctx.start() and give its future, as often as needed"
+                    )
+                seen.add(id(one))
         except Exception:
             for one in given:
                 if hasattr(one, "cr_await"):
@@ -176,7 +183,7 @@ class FutureOperations(ContextBase):
         decision = recorded_decision(self.run, scope, kind, fresh)
         futures = [start(one, decision is not None and decision.lost(n)) for n, one in enumerate(given)]
         op = self._op("STEP", SUB_TYPES[kind], name)
-        return futures, op, decide_among(op, kind, futures, self._wait_for_any, op.scope)
+        return futures, op, decide_among(op, kind, futures, partial(self._wait_for_any, kind), op.scope)
 
     def _check_operand(self, kind: Kind, one: Any, known: Any) -> None:
         if isinstance(one, FutureBase):

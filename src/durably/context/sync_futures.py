@@ -259,7 +259,7 @@ class SyncFutures(FutureOperations):
         context: Any = self
         return self._start(context.run_in_child_context, (given,), {}, fresh=True, lost=lost)
 
-    def _wait_for_any(self, futures: Sequence[Any]) -> None:
+    def _wait_for_any(self, kind: Kind, futures: Sequence[Any]) -> None:
         wait_for_one(futures)
 
     def _begin(

@@ -23,7 +23,7 @@ from .run import Protocol as OperationProtocol
 from .run import Run
 from .scope import Scope
 
-__all__ = ["Decision", "Kind", "Started", "decide_among", "give_up", "given_up", "recorded_decision"]
+__all__ = ["Decision", "Kind", "Started", "decide_among", "decides", "give_up", "given_up", "recorded_decision"]
 
 Kind = Literal["race", "any", "all", "all_settled"]
 SUB_TYPES: Final[dict[str, str]] = {"race": "Race", "any": "Any", "all": "All", "all_settled": "AllSettled"}
@@ -75,7 +75,8 @@ class Decision:
 def decide_among(
     op: Op, kind: Kind, futures: Sequence[Started], wait_for: Callable[[Sequence[Any]], Any], scope: Scope
 ) -> OperationProtocol:
-    """Return the Decision. ``wait_for(futures)`` waits until one of those given is done."""
+    """Return the Decision. ``wait_for(futures)`` waits until one of those given is done, and may wait for more of them
+    as long as none decides."""
     record = op.begin()
     if record is not None and record["Status"] == "SUCCEEDED":
         if op.run.must_queue(op.id):
@@ -118,10 +119,14 @@ def recorded_decision(run: Run, scope: Scope, kind: Kind, fresh: int) -> Decisio
 def _decided(kind: Kind, futures: Sequence[Started]) -> Decision | None:
     ended = sorted((one.order, index) for index, one in enumerate(futures) if one.peek() is not False)
     for _, index in ended:
-        failed = futures[index].peek() is not None
-        if kind == "race" or (kind == "any" and not failed) or (kind == "all" and failed):
+        if decides(kind, futures[index]):
             return Decision(index)
     return Decision(None) if len(ended) == len(futures) else None
+
+
+def decides(kind: Kind, ended: Started) -> bool:
+    """Whether the end of this one is enough, whatever becomes of the others."""
+    return kind == "race" or (kind != "all_settled" and (ended.peek() is None) is (kind == "any"))
 
 
 def _read(text: str | None) -> Decision:
