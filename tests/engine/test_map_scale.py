@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from durably import CompletionConfig, Duration, MapConfig, NestingType, ParallelConfig
-from durably.engine.sync_group import MAX_THREADS
+from durably.engine.staff import MAX_THREADS
 
 from .harness import Flavour, World, run
 

@@ -89,7 +89,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
     except Exception as error:
         failure = error_object(_mapped(config, error))
         if not virtual and not rebuild:
-            yield op.put("FAIL", completion=True, Error=failure)
+            yield op.put("FAIL", completion=True, last=True, Error=failure)
         wrapped = operation_error(ChildContextError, failure)
         raise wrapped from wrapped.__cause__  # as on replay; `from None` would take the cause away
     except BaseException as error:
@@ -100,7 +100,8 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         yield Turn(op.id)  # rebuilt or read, a recorded completion is seen when its turn has come
     if virtual or rebuild:
         return value
-    yield op.put("SUCCEED", completion=True, Payload=text, ContextOptions={"ReplayChildren": replay_children})
+    options = {"ReplayChildren": replay_children}
+    yield op.put("SUCCEED", completion=True, last=True, Payload=text, ContextOptions=options)
     return value
 
 

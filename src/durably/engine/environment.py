@@ -6,8 +6,9 @@ puts stand-ins in the place of steps; protocols and drivers do not know of it.
 
 from __future__ import annotations
 
-import threading
+from _thread import TIMEOUT_MAX, allocate_lock
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from . import clock
@@ -16,21 +17,37 @@ from .threads import borrow
 if TYPE_CHECKING:
     from .operation import Op
 
-__all__ = ["REAL", "Condition", "Environment", "environment_of"]
+__all__ = ["REAL", "Environment", "Waiter", "environment_of"]
 
 
-class Condition(Protocol):
-    """The part of ``threading.Condition`` that runs use. Callers of ``wait`` and ``notify_all`` hold its lock."""
+class Waiter(Protocol):
+    """A place where one thread waits, once. Being woken before it has come there is not missed.
 
-    def __enter__(self) -> Any: ...
-
-    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any, /) -> Any: ...
+    Each thread has its own, so that an answer wakes those whom it concerns and no others.
+    """
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether it was notified in time."""
+        """Whether it was woken in time."""
         ...
 
-    def notify_all(self) -> None: ...
+    def wake(self) -> None:
+        """Let the one who waits here, or will, go on. Twice is as good as once; any lock may be held."""
+        ...
+
+
+class _Waiter:
+    __slots__ = ("_bell",)
+
+    def __init__(self) -> None:
+        self._bell = allocate_lock()
+        self._bell.acquire()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._bell.acquire(timeout=-1 if timeout is None else max(0.0, min(timeout, TIMEOUT_MAX)))
+
+    def wake(self) -> None:
+        with suppress(RuntimeError):  # it was woken before
+            self._bell.release()
 
 
 class Environment:
@@ -50,8 +67,8 @@ class Environment:
         """Seconds on a clock that only goes forward."""
         return clock.monotonic()
 
-    def condition(self, lock: threading.Lock) -> Condition:
-        return threading.Condition(lock)
+    def waiter(self) -> Waiter:
+        return _Waiter()
 
     def borrow(self, job: Callable[[], None]) -> None:
         """Run ``job``, which does not raise, in another thread."""

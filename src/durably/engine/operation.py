@@ -192,14 +192,16 @@ class Op:
         """How the result of this operation is to be recorded."""
         return self.scope.mode or self.run.checkpoints.mode
 
-    def put(self, action: OperationActionName, *, completion: bool = False, **members: Any) -> Flush:
+    def put(
+        self, action: OperationActionName, *, completion: bool = False, last: bool = False, **members: Any
+    ) -> Flush:
         """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5)."""
         seq = self.run.send(self.update(action, **members), self.scope.branch, awaited=True)
-        return self._flush(seq, completion=completion)
+        return self._flush(seq, completion=completion, last=last)
 
-    def _flush(self, seq: int, *, completion: bool) -> Flush:
+    def _flush(self, seq: int, *, completion: bool, last: bool = False) -> Flush:
         branch = self.scope.branch
-        return Flush(seq, self.id, None if branch is None else branch.strand, completion=completion)
+        return Flush(seq, self.id, None if branch is None else branch.strand, completion=completion, last=last)
 
     @property
     def recording(self) -> bool:

@@ -20,12 +20,23 @@ __all__ = ["Body", "Flush", "NextOutcome", "OpenGroup", "Park", "Pause", "Reques
 class Flush:
     """Go on when update number ``seq`` (of operation ``op_id``) is acknowledged and the answer merged.
 
-    ``final``: it is the execution's own, sent when nothing else may be recorded any more.
+    ``last``: the protocol does nothing more but return or raise. ``final``: it is the execution's own, sent when
+    nothing else may be recorded any more.
     """
 
-    __slots__ = ("completion", "final", "op_id", "seq", "strand")
+    __slots__ = ("completion", "final", "last", "op_id", "seq", "strand")
 
-    def __init__(self, seq: int, op_id: str, strand: Branch | None, *, completion: bool, final: bool = False) -> None:
+    def __init__(
+        self,
+        seq: int,
+        op_id: str,
+        strand: Branch | None,
+        *,
+        completion: bool,
+        last: bool = False,
+        final: bool = False,
+    ) -> None:
+        self.last: bool = last
         self.final: bool = final
         self.seq: int = seq
         self.op_id: str = op_id

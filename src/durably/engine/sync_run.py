@@ -1,8 +1,9 @@
 """Driving protocols for plain functions, in the thread that calls them.
 
 The checkpoint writer has no thread of its own. Whoever waits for an acknowledgement while no call is in flight
-makes the call (it *leads*); those who find a call in flight wait for it and then find their update acknowledged,
-or lead the next. So one sequential handler pays no thread switch for a checkpoint, and concurrent branches batch.
+makes the call (it *leads*); those who find a call in flight wait, each at a place of its own. Its answer wakes those
+whose updates it acknowledges, and one more, who leads the next. So one sequential handler pays no change of threads
+for a checkpoint, concurrent branches batch, and nobody is woken for nothing.
 
 Updates that nobody waits for (the START of an at-least-once step) are left to a borrowed helper thread, which is
 only woken, not waited for: the body of a quick step is over before that thread gets to run, and the START shares
@@ -11,7 +12,6 @@ the call of its completion; while a slow body works or sleeps, the START travels
 
 from __future__ import annotations
 
-import threading
 from _thread import allocate_lock
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,13 +20,15 @@ from durably.exceptions import ValidationError
 from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
 
-from .environment import Condition, Environment, environment_of
+from .barging_lock import BargingLock
+from .crew import Crew
+from .environment import Environment, Waiter, environment_of
 from .requests import Body, Flush, NextOutcome, OpenGroup, Park, Pause, Request, Turn
 from .run import Protocol, Run, state_of
 from .scope import CURRENT
 from .step import CALLERS
 from .suspension import SuspendExecution, Verdict
-from .sync_group import Crew, SyncGroup
+from .sync_group import SyncGroup
 from .threads import look_soon
 from .timeouts import call_in_time, run_body
 
@@ -56,10 +58,11 @@ class SyncRun(Run):
         super().__init__(arn, token, operations, lambda_context)
         self.client = client
         self.environment: Environment = environment_of(client)
-        self.lock: threading.Lock = threading.Lock()
-        self.state: Condition = self.environment.condition(self.lock)
+        self.lock: BargingLock = BargingLock()
         self._crew: Crew | None = None
         self._sending = False
+        self._waiting: list[tuple[int, Waiter]] = []
+        """Who waits for the call in flight, or is to lead the next, with the update that it waits for."""
         self._calling = allocate_lock()
         self._calling.acquire()
         self._called = False
@@ -69,11 +72,16 @@ class SyncRun(Run):
 
     # ---- the driver ----------------------------------------------------------------------------------------
 
-    def drive(self, protocol: Protocol) -> Any:
-        """Run ``protocol`` to its end; a recorded operation ends in the first step."""
+    def drive(self, protocol: Protocol, leave: Callable[[Flush], None] | None = None) -> Any:
+        """Run ``protocol`` to its end; a recorded operation ends in the first step.
+
+        ``leave``: asked before waiting for an update; may raise something of its caller's.
+        """
         try:
             request = protocol.send(None)
             while True:
+                if leave is not None and type(request) is Flush:
+                    leave(request)
                 try:
                     answer = self._perform(request)
                 except BaseException as error:
@@ -170,13 +178,13 @@ class SyncRun(Run):
     # ---- the checkpoint writer ---------------------------------------------------------------------------------
 
     def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
-        with self.state:
+        with self.lock:
             self.refuse_if_ended(branch)
             seq = self.outbox.add(update)
             if not deferred:
                 self.urgent: int = seq
             if not awaited and not deferred:
-                self._look_soon()
+                self.send_soon()
             elif deferred and not self._helper and self.stop_at is not None:
                 self._call_helper()  # what is collected is sent in time, even if a step outlasts the invocation
             at_once = self.environment.sends_at_once and not awaited and self.must_send()
@@ -187,27 +195,51 @@ class SyncRun(Run):
     def _flush(self, seq: int) -> None:
         """Return when update ``seq`` is acknowledged, leading calls as needed. Raises when the run has ended."""
         while True:
-            with self.state:
-                while self._sending and self.outbox.acknowledged < seq and self.verdict is None:
-                    self.state.wait()
-                if self.outbox.acknowledged >= seq and self.verdict is None:
-                    return
-                if self.verdict is not None:
+            with self.lock:
+                if self.verdict is not None or self._closed:
                     raise SuspendExecution
-                batch = self.outbox.take()
-                self._sending = True
-            self._lead(batch)
+                if self.outbox.acknowledged >= seq:
+                    return
+                waiter = self._queue(seq)
+                batch = [] if waiter is not None else self._begin_call()
+            if waiter is None:
+                self._lead(batch)
+            else:
+                waiter.wait()
 
     def refresh(self) -> None:
         """Ask for changes; sends what is pending, or nothing."""
-        with self.state:
-            while self._sending:
-                self.state.wait()
+        self._sit_out()
+        try:
             if self.verdict is not None:
                 raise SuspendExecution
-            batch = self.outbox.take()
-            self._sending = True
+            batch = self._begin_call()
+        finally:
+            self.lock.release()
         self._lead(batch)
+
+    def _sit_out(self) -> None:
+        """Take the lock in a moment in which no call is in flight."""
+        while True:
+            self.lock.acquire()
+            waiter = self._queue(0)
+            if waiter is None:
+                return
+            self.lock.release()
+            waiter.wait()
+
+    def _queue(self, seq: int) -> Waiter | None:
+        """Where to wait for the end of the call in flight; None without one. The caller holds the lock."""
+        if not self._sending:
+            return None
+        waiter = self.environment.waiter()
+        self._waiting.append((seq, waiter))
+        return waiter
+
+    def _begin_call(self) -> list[OperationUpdate]:
+        """What the call is to carry that the caller, who holds the lock, makes next."""
+        self._sending = True
+        return self.outbox.take()
 
     def _lead(self, batch: list[OperationUpdate]) -> None:
         """Make one call with ``batch`` and merge its answer, as the only one to do so."""
@@ -226,7 +258,7 @@ class SyncRun(Run):
                 )
         except BaseException as error:
             failure = error
-        with self.state:
+        with self.lock:
             self._sending = False
             if isinstance(failure, ApiError):
                 self.api_failure(failure)
@@ -235,19 +267,41 @@ class SyncRun(Run):
             elif response is not None:
                 self.absorb(response, batch, operations)
                 if self._crew is not None:
-                    self._crew.absorbed(operations)
-            self.state.notify_all()
+                    self._crew.absorbed(operations, self.outbox.acknowledged)
+            woken = self._released()
             if self.must_send():
-                self._look_soon()
+                self.send_soon()
+        for waiter in woken:  # who is woken finds the lock free
+            waiter.wake()
 
-    def _look_soon(self) -> None:
+    def _released(self) -> list[Waiter]:
+        """Whom an answer concerns: the first is to lead the next call, if there are any whom it does not."""
+        acknowledged, over = self.outbox.acknowledged, self.verdict is not None
+        woken: list[Waiter] = []
+        left: list[tuple[int, Waiter]] = []
+        for entry in self._waiting:
+            if over or entry[0] <= acknowledged:
+                woken.append(entry[1])
+            else:
+                left.append(entry)
+        if left:
+            woken.insert(0, left.pop(0)[1])
+        self._waiting = left
+        return woken
+
+    def end(self, verdict: Verdict) -> None:
+        super().end(verdict)
+        for _, waiter in list(self._waiting):
+            waiter.wake()  # also where no call is in flight that would
+
+    def send_soon(self) -> None:
         """Have somebody look whether there is still something to send. The caller holds the lock."""
         if not self._look_due and not self._closed and not self.environment.sends_at_once:
             self._look_due = True
             look_soon(self._look)
 
     def _look(self) -> None:
-        with self.state:
+        with self.lock:
             self._look_due = False
             if self._can_send():
                 self._call_helper()
@@ -272,7 +326,7 @@ class SyncRun(Run):
             called = self._calling.acquire(
                 timeout=-1 if limit is None else max(0.0, limit - self.environment.monotonic())
             )
-            with self.state:
+            with self.lock:
                 if self._closed:
                     return
                 if called:
@@ -281,8 +335,7 @@ class SyncRun(Run):
                     limit, self.urgent = None, self.outbox.last
                 if not self._can_send():
                     continue
-                batch = self.outbox.take()
-                self._sending = True
+                batch = self._begin_call()
             self._lead(batch)
 
     def close_branch(self, branch: Branch) -> None:
@@ -300,13 +353,15 @@ class SyncRun(Run):
 
     def close(self) -> None:
         """Wait for a call in flight; after this nothing of the run is alive."""
-        with self.state:
-            while self._sending:
-                self.state.wait()
-            self._closed = True
-            if self._helper and not self._called:
-                self._called = True
-                self._calling.release()
+        self._sit_out()
+        self._closed = True
+        if self._helper and not self._called:
+            self._called = True
+            self._calling.release()
+        waiting, self._waiting = self._waiting, []
+        self.lock.release()
+        for _, waiter in waiting:
+            waiter.wake()
 
 
 CALLERS.update((SyncRun._call.__code__, run_body.__code__))

@@ -6,7 +6,6 @@ thread is left behind, and whatever it still returns is not looked at.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from contextvars import copy_context
 from typing import Any
 
@@ -32,8 +31,7 @@ def call_in_time(body: Body, environment: Environment) -> Any:
 
     Raises StepTimeoutError when it has not returned in time.
     """
-    lock = allocate_lock()
-    ended = environment.condition(lock)
+    ended = environment.waiter()
     outcome: list[tuple[Any, BaseException | None]] = []
     context = copy_context()
     context.run(CURRENT.set, body.scope)
@@ -43,16 +41,12 @@ def call_in_time(body: Body, environment: Environment) -> Any:
             made: tuple[Any, BaseException | None] = (context.run(run_body, body), None)
         except BaseException as error:
             made = (None, error)
-        with lock:
-            outcome.append(made)
-            ended.notify_all()
+        outcome.append(made)
+        ended.wake()
 
     environment.borrow(call)
-    with lock:
-        if not outcome:
-            ended.wait(body.timeout)
-        if not outcome:
-            raise timed_out(body)
+    if not ended.wait(body.timeout) and not outcome:
+        raise timed_out(body)
     value, error = outcome[0]
     if error is not None:
         raise error

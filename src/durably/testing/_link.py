@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from durably.engine.environment import Condition, Environment
+from durably.engine.environment import Environment, Waiter
 from durably.wire.api_errors import ApiError
 from durably.wire.shapes import CheckpointResponse, ExecutionState, OperationUpdate
 
-from ._scheduler import Aborted, VirtualCondition
+from ._scheduler import Aborted, VirtualWaiter
 from .calls import Crash, ServiceCall
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ class VirtualEnvironment(Environment):
     def monotonic(self) -> float:
         return self._scheduler.clock.now_ms() / 1000
 
-    def condition(self, lock: threading.Lock) -> Condition:
-        return VirtualCondition(self._scheduler, lock)
+    def waiter(self) -> Waiter:
+        return VirtualWaiter(self._scheduler)
 
     def borrow(self, job: Callable[[], None]) -> None:
         self._scheduler.borrow(job)

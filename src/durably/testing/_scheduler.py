@@ -35,7 +35,7 @@ _PATIENCE: Final = 0.5
 _LESS: Final = 0.02
 """The same where that has happened already."""
 
-__all__ = ["Aborted", "Scheduler", "Timer", "VirtualCondition", "Waiter"]
+__all__ = ["Aborted", "Scheduler", "Timer", "VirtualWaiter", "Waiter"]
 
 
 class Aborted(BaseException):
@@ -361,36 +361,18 @@ class Scheduler:
                     action()
 
 
-class VirtualCondition:
-    """``threading.Condition``, for threads of a run: its timeouts are virtual."""
+class VirtualWaiter:
+    """What threads of a run wait at (see :mod:`durably.engine.environment`): its timeouts are virtual."""
 
-    def __init__(self, scheduler: Scheduler, lock: threading.Lock) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._lock = lock
-        self._waiters: list[Waiter] = []
-
-    def __enter__(self) -> bool:
-        return self._lock.__enter__()
-
-    def __exit__(self, *exc: object) -> None:
-        self._lock.release()
+        self._waiter = Waiter()
+        self._rung = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Returns whether it was notified."""
-        waiter = Waiter()
-        self._waiters.append(waiter)
-        due_ms = None if timeout is None else self._scheduler.after(timeout)
-        self._lock.release()
-        try:
-            self._scheduler.park(waiter, due_ms)
-        finally:
-            self._lock.acquire()
-            notified = waiter not in self._waiters
-            if not notified:
-                self._waiters.remove(waiter)
-        return notified
+        self._scheduler.park(self._waiter, None if timeout is None else self._scheduler.after(timeout))
+        return self._rung
 
-    def notify_all(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            self._scheduler.wake(waiter)
+    def wake(self) -> None:
+        self._rung = True
+        self._scheduler.wake(self._waiter)

@@ -28,6 +28,7 @@ from .replay_trace import Line, Observer, line_of_failure, trace
 if TYPE_CHECKING:
     from durably.engine.branch import Branch
     from durably.engine.operation import Op
+    from durably.engine.requests import Flush
     from durably.engine.run import Protocol
     from durably.exceptions import NonDeterministicExecutionError
     from durably.execution import DurableFunction
@@ -210,11 +211,11 @@ class _SyncReplay(SyncRun):
         self.observer = observer
         self.ops = _Journal(self.ops, observer.met)
 
-    def drive(self, protocol: Protocol) -> Any:
-        return super().drive(self.observer.watch(protocol, self))
+    def drive(self, protocol: Protocol, leave: Callable[[Flush], None] | None = None) -> Any:
+        return super().drive(self.observer.watch(protocol, self))  # nothing is left behind: nothing is sent
 
     def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
-        with self.state:
+        with self.lock:
             self.refuse_if_ended(branch)
         self.observer.sends(update, self.ops, branch)
         return self.outbox.last + 1
