@@ -148,6 +148,7 @@ ROUND_TRIPS: list[tuple[Any, Any, str]] = [
     (tuple, (1, 2), "[1,2]"),
     (dict[str, int], {"a": 1}, '{"a":1}'),
     (dict[int, str], {1: "a"}, '{"1":"a"}'),
+    (dict[tuple[int, str], int], {(1, "a"): 2}, '{"t":"M","v":[[{"t":"t","v":[1,"a"]},2]]}'),
     (dict[uuid.UUID, int], {UUID: 1}, f'{{"{UUID}":1}}'),
     (dict[Colour, Level], {Colour.RED: Level.HIGH}, '{"red":1}'),
     (dict[dt.date, list[Decimal]], {dt.date(2026, 1, 2): [Decimal("0.10")]}, '{"2026-01-02":["0.10"]}'),

@@ -220,4 +220,5 @@ def _parts_of(value: Any) -> list[tuple[str | int, Any]]:
         return [(str(key), part) for key, part in value.items()]
     if isinstance(value, (list, tuple)):
         return list(enumerate(value))
-    return [(name, getattr(value, name)) for name in field_names(type(value)) or () if hasattr(value, name)]
+    parts = [(name, getattr(value, name)) for name in field_names(type(value)) or () if hasattr(value, name)]
+    return [*parts, *(getattr(value, "__pydantic_extra__", None) or {}).items()]

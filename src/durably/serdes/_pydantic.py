@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from durably.exceptions import SerDesError
 
 from ._base import excerpt
+from ._hooks import to_builtins_hook
 from ._paths import BadValue, format_path
 from ._tags import is_tagged, read_json, untag, write_tagged
-from ._typed import TAG_START, describe, same
+from ._typed import RICH, TAG_START, describe, same
 
 
 class PydanticCodec:
@@ -37,6 +40,25 @@ class PydanticCodec:
 
     def round_trip(self, value: Any) -> tuple[str, Any]:
         try:
+            return self._as_json(value)
+        except SerDesError:
+            found = self._as_tagged(value) if self._tagged else None
+            if found is None:
+                raise
+            return found
+
+    def _as_tagged(self, value: Any) -> tuple[str, Any] | None:
+        """What JSON has no word for, such as bytes and NaN, by tags."""
+        try:
+            fields = self._adapter.dump_python(value, by_alias=True, round_trip=True, warnings=False)
+            text = write_tagged(msgspec.to_builtins(fields, builtin_types=RICH, enc_hook=to_builtins_hook))
+            back = self.decode(text)
+        except Exception:
+            return None
+        return (text, back) if same(value, back, loose=True) else None
+
+    def _as_json(self, value: Any) -> tuple[str, Any]:
+        try:
             # Without the warnings of values that are not what the annotation says: the comparison finds them all.
             text = self._adapter.dump_json(value, by_alias=True, round_trip=True, warnings=False).decode()
         except Exception as failure:
@@ -53,7 +75,7 @@ class PydanticCodec:
             raise SerDesError(
                 f"cannot record the value: {describe(self.annotation)} does not read back what it writes: {failure}"
             ) from failure
-        if (back == value) is True or same(value, back, loose=True):
+        if (back == value) is True or same(value, back, loose=True, extras=self._tagged):
             return text, back
         from ._explain import first_difference
 

@@ -28,7 +28,7 @@ from ._tags import is_tagged, read_json, untag, write_tagged
 from ._untyped import FAILURES, IMMUTABLE, field_names, write_plain
 
 TAG_START: Final = '{"t":'
-_RICH: Final = (datetime, date, Decimal, bytes, bytearray, UUID)
+RICH: Final = (datetime, date, Decimal, bytes, bytearray, UUID)
 
 _write: Final = msgspec.json.Encoder(enc_hook=to_json_hook).encode
 
@@ -84,9 +84,11 @@ class TypedCodec:
     # ---- what the fast path leaves ----------------------------------------------------------------------
 
     def _the_long_way(self, value: Any, failure: Exception | None) -> tuple[str, Any]:
-        for builtin_types in (_RICH, ()) if self._tagged else ((),):
+        for builtin_types in (RICH, (), None) if self._tagged else ((),):
             try:
-                if self._tagged:
+                if builtin_types is None:  # keys that are no strings
+                    text = write_tagged(value)
+                elif self._tagged:
                     tree = msgspec.to_builtins(
                         value, builtin_types=builtin_types, str_keys=True, enc_hook=to_builtins_hook
                     )
@@ -134,8 +136,11 @@ class TypedCodec:
         return msgspec.convert(tree, self.annotation, str_keys=True, dec_hook=from_json_hook)
 
 
-def same(value: Any, back: Any, loose: bool = False) -> bool:
-    """Whether a round trip kept everything, also for classes without ``==`` and for NaN."""
+def same(value: Any, back: Any, loose: bool = False, extras: bool = True) -> bool:
+    """Whether a round trip kept everything, also for classes without ``==`` and for NaN.
+
+    ``extras``: what a model holds beyond its fields, too.
+    """
     if value is back:
         return True
     cls: type[Any] = type(value)
@@ -146,19 +151,22 @@ def same(value: Any, back: Any, loose: bool = False) -> bool:
             return False
         # Declared as a Sequence or a Mapping, so a list or a dict in its stead keeps the promise.
         if isinstance(back, list) and isinstance(value, collections.abc.Sequence) and not isinstance(value, str):
-            return same(list(value), back, loose)
+            return same(list(value), back, loose, extras)
         if type(back) is dict and type(value) is not dict and isinstance(value, collections.abc.Mapping):
-            return same(dict(value), back, loose)
+            return same(dict(value), back, loose, extras)
         return False
     if isinstance(value, (float, Decimal)):
         return (back == value) is True or (math.isnan(value) and math.isnan(back))
     if isinstance(value, (list, tuple)):
-        return len(value) == len(back) and all(same(a, b, loose) for a, b in zip(value, back, strict=True))
+        return len(value) == len(back) and all(same(a, b, loose, extras) for a, b in zip(value, back, strict=True))
     if isinstance(value, dict):
-        return value.keys() == back.keys() and all(same(part, back[key], loose) for key, part in value.items())
+        return value.keys() == back.keys() and all(same(part, back[key], loose, extras) for key, part in value.items())
     names = field_names(cls)
     if names is not None:
-        return all(same(getattr(value, name, None), getattr(back, name, None), loose) for name in names)
+        more = ("__pydantic_extra__",) if extras and hasattr(value, "__pydantic_extra__") else ()
+        return all(
+            same(getattr(value, name, None), getattr(back, name, None), loose, extras) for name in (*names, *more)
+        )
     return (back == value) is True
 
 
