@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _MAX_SEED: Final = 2**64 - 1
+_LAST_MS: Final = 253_402_300_799_999
 
 
 def uuid_from_operation(op_id: str, seed: int = 0) -> UUID:
@@ -61,12 +62,18 @@ def timestamp_from_execution(start_ms: int) -> datetime:
     """
     from datetime import UTC, datetime, timedelta
 
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=start_ms)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=_milliseconds(start_ms))
 
 
 def timestamp_seconds_from_execution(start_ms: int) -> int:
     """The start of an execution in whole seconds since the epoch, rounded down."""
-    return start_ms // 1000
+    return int(_milliseconds(start_ms) // 1000)
+
+
+def _milliseconds(start_ms: int) -> int:
+    if isinstance(start_ms, bool) or not isinstance(start_ms, (int, float)) or not 0 <= start_ms <= _LAST_MS:
+        raise ValidationError(f"start_ms is {start_ms!r}, and must be milliseconds since the epoch, up to the year 9999")
+    return start_ms
 
 
 def _digest(op_id: str, seed: int, purpose: bytes = b"") -> bytes:

@@ -77,6 +77,14 @@ def test_timestamp_vectors() -> None:
     assert timestamp_seconds_from_execution(1_700_000_000_999) == 1_700_000_000
 
 
+@pytest.mark.parametrize("start_ms", [-1, 253_402_300_800_000, 10**30, float("nan"), None, "0", True])
+def test_what_is_no_time_is_refused_by_name(start_ms: Any) -> None:
+    for make in (timestamp_from_execution, timestamp_seconds_from_execution):
+        with pytest.raises(ValidationError, match="start_ms is") as error:
+            make(start_ms)
+        assert repr(start_ms) in str(error.value)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.0, "1", None, True])
 def test_what_is_no_seed_is_refused_by_name(seed: Any) -> None:
     for make in (uuid_from_operation, random_from_operation):
