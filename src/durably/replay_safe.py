@@ -72,7 +72,7 @@ def timestamp_seconds_from_execution(start_ms: int) -> int:
 
 def _milliseconds(start_ms: int) -> int:
     if isinstance(start_ms, bool) or not isinstance(start_ms, (int, float)) or not 0 <= start_ms <= _LAST_MS:
-        raise ValidationError(f"start_ms is {start_ms!r}, and must be milliseconds since the epoch, up to the year 9999")
+        raise ValidationError(f"start_ms is {start_ms!r}, and must be milliseconds since the epoch, before 10000")
     return start_ms
 
 
