@@ -10,7 +10,7 @@ from ._duration import Duration, DurationLike, Numeric, as_duration
 from ._jitter import JitterStrategy
 from ._retry_checks import check_attempts, check_backoff_rate, check_jitter
 from ._values import Value
-from ._wait_strategies import DEFAULT_ATTEMPTS, DEFAULT_DELAY, DEFAULT_MAX_DELAY, ExponentialWait, WaitStrategy
+from ._wait_strategies import DEFAULT_ATTEMPTS, DEFAULT_DELAY, DEFAULT_MAX_DELAY, ExponentialWait, Polling, WaitStrategy
 from .exceptions import ValidationError
 from .wire.limits import MAX_WAIT_SECONDS
 
@@ -136,7 +136,7 @@ class WaitForConditionConfig(Value, Generic[T]):
 
     def __init__(
         self,
-        wait_strategy: WaitStrategy[T],
+        wait_strategy: WaitStrategy[T] | Polling[T],  # for lambdas: mypy and pyright know what T of FixedWait is to be
         initial_state: T,
         serdes: SerDes[T] | None = None,
         *,

@@ -15,7 +15,6 @@ from .exceptions import ValidationError, WaitForConditionError
 from .wire.limits import MAX_WAIT_SECONDS
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
 
 DEFAULT_DELAY = Duration(5)
 DEFAULT_MAX_DELAY = Duration(300)
@@ -107,7 +106,7 @@ def _not_a_decision(name: str, answer: Any) -> str:
 # ---- ready-made -----------------------------------------------------------------------------------------
 
 
-class Polling(Value, Generic[T_contra]):
+class Polling(Value, Generic[T]):
     """Base of the strategies: when the condition is met, when to give up, and noise; a subclass computes the delay.
 
     A condition met at the last attempt is met.
@@ -115,7 +114,7 @@ class Polling(Value, Generic[T_contra]):
 
     __slots__ = ("jitter", "max_attempts", "max_delay", "until")
 
-    until: Callable[[T_contra], object]
+    until: Callable[[T], object]
     max_attempts: int | None
     max_delay: Duration
     jitter: JitterStrategy
@@ -137,7 +136,7 @@ class Polling(Value, Generic[T_contra]):
         """Seconds before the next poll, without noise and without the limit."""
         raise NotImplementedError
 
-    def __call__(self, state: T_contra, attempts_made: int) -> WaitForConditionDecision:
+    def __call__(self, state: T, attempts_made: int) -> WaitForConditionDecision:
         """Raises WaitForConditionError when the attempts are used up."""
         if self.until(state):
             return _STOP
@@ -150,7 +149,7 @@ class Polling(Value, Generic[T_contra]):
         return WaitForConditionDecision(True, Duration(self.jitter.finalize_delay(delay)))
 
 
-class ExponentialWait(Polling[T_contra]):
+class ExponentialWait(Polling[T]):
     """Polls at delays that grow by a factor: 5 s, 7.5 s, 11.25 s, ...
 
     Parameters:
@@ -170,7 +169,7 @@ class ExponentialWait(Polling[T_contra]):
 
     def __init__(
         self,
-        until: Callable[[T_contra], object],
+        until: Callable[[T], object],
         initial_delay: DurationLike = DEFAULT_DELAY,
         max_delay: DurationLike = DEFAULT_MAX_DELAY,
         backoff_rate: Numeric = 1.5,
@@ -185,7 +184,7 @@ class ExponentialWait(Polling[T_contra]):
         return self.initial_delay.seconds * float(self.backoff_rate) ** (attempts_made - 1)
 
 
-class LinearWait(Polling[T_contra]):
+class LinearWait(Polling[T]):
     """Polls at delays that grow by a step: 5 s, 10 s, 15 s, ... Parameters: as for ExponentialWait, and
     ``increment``: how much longer each delay is than the one before."""
 
@@ -197,7 +196,7 @@ class LinearWait(Polling[T_contra]):
 
     def __init__(
         self,
-        until: Callable[[T_contra], object],
+        until: Callable[[T], object],
         initial_delay: DurationLike = DEFAULT_DELAY,
         increment: DurationLike = DEFAULT_DELAY,
         max_delay: DurationLike = DEFAULT_MAX_DELAY,
@@ -213,7 +212,7 @@ class LinearWait(Polling[T_contra]):
         return self.initial_delay.seconds + self.increment.seconds * (attempts_made - 1)
 
 
-class FixedWait(Polling[T_contra]):
+class FixedWait(Polling[T]):
     """Polls at one interval. Parameters: as for ExponentialWait, and ``delay``: the interval."""
 
     __slots__ = ("delay",)
@@ -223,7 +222,7 @@ class FixedWait(Polling[T_contra]):
 
     def __init__(
         self,
-        until: Callable[[T_contra], object],
+        until: Callable[[T], object],
         delay: DurationLike = DEFAULT_DELAY,
         max_attempts: int | None = DEFAULT_ATTEMPTS,
         jitter: JitterStrategy = JitterStrategy.NONE,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ._configs import ChildConfig
 from ._values import Value, publish
@@ -10,6 +11,8 @@ from .exceptions import ValidationError
 
 if TYPE_CHECKING:
     from ._configs import RetryStrategy
+    from .context.asynchronous import AsyncDurableContext
+    from .context.synchronous import DurableContext
 
 __all__ = ["WithRetryConfig", "with_retry"]
 
@@ -55,7 +58,28 @@ class WithRetryConfig(Value, Generic[T]):
         )
 
 
-def with_retry(context: Any, func: Any, config: WithRetryConfig[T] | None = None, name: str | None = None) -> Any:
+@overload
+def with_retry(
+    context: DurableContext,
+    func: Callable[[DurableContext, int], T],
+    config: WithRetryConfig[Any] | None = None,
+    name: str | None = None,
+) -> T: ...
+@overload
+def with_retry(
+    context: AsyncDurableContext,
+    func: Callable[[AsyncDurableContext, int], Awaitable[T]],
+    config: WithRetryConfig[Any] | None = None,
+    name: str | None = None,
+) -> Coroutine[object, None, T]: ...
+@overload
+def with_retry(
+    context: AsyncDurableContext,
+    func: Callable[[AsyncDurableContext, int], T | Awaitable[T]],
+    config: WithRetryConfig[Any] | None = None,
+    name: str | None = None,
+) -> Coroutine[object, None, T]: ...
+def with_retry(context: Any, func: Any, config: WithRetryConfig[Any] | None = None, name: str | None = None) -> Any:
     """``context.with_retry(func, name, config)``."""
     return context.with_retry(func, name, config)
 

@@ -33,7 +33,9 @@ from .serdes import (
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from datetime import timedelta
 
+    from ._duration import Duration
     from ._logging.options import ReplayLogging, ReplayPredicate
     from .checkpointing import CheckpointConfig, CheckpointMode
     from .context.asynchronous import AsyncDurableContext
@@ -261,9 +263,9 @@ def durable_execution(
     checkpointing: CheckpointMode | CheckpointConfig | None = None,
     serdes: SerDes[Any] | None = None,
     operation_serdes: SerDes[Any] | None = None,
-    execution_timeout: Any = None,
+    execution_timeout: Duration | timedelta | None = None,
     retention_days: int | None = None,
-    timeout: Any = None,
+    timeout: Duration | timedelta | None = None,
     plugins: Sequence[DurableInstrumentationPluginFactory] | None = None,
     error_handler: ErrorHandler | None = None,
     tracing: Tracing | None = None,
@@ -278,9 +280,9 @@ def durable_execution(
     checkpointing: CheckpointMode | CheckpointConfig | None = None,
     serdes: SerDes[Any] | None = None,
     operation_serdes: SerDes[Any] | None = None,
-    execution_timeout: Any = None,
+    execution_timeout: Duration | timedelta | None = None,
     retention_days: int | None = None,
-    timeout: Any = None,
+    timeout: Duration | timedelta | None = None,
     plugins: Sequence[DurableInstrumentationPluginFactory] | None = None,
     error_handler: ErrorHandler | None = None,
     tracing: Tracing | None = None,

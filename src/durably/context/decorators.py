@@ -93,11 +93,13 @@ class _BranchDecorator(Protocol):
     """What ``durable_parallel_branch(name)`` is: for functions and for methods."""
 
     @overload
-    def __call__(self, func: Callable[Concatenate[C, P], T], /) -> Callable[P, ParallelBranch[T]]: ...
+    def __call__(  # type: ignore[overload-overlap]  # a method's self is no context
+        self, func: Callable[Concatenate[C, P], T], /
+    ) -> Callable[P, ParallelBranch[T, C]]: ...
     @overload
     def __call__(
         self, func: Callable[Concatenate[S, C, P], T], /
-    ) -> Callable[Concatenate[S, P], ParallelBranch[T]]: ...
+    ) -> Callable[Concatenate[S, P], ParallelBranch[T, C]]: ...
 
 
 def durable_parallel_branch(name: str | None = None) -> _BranchDecorator:

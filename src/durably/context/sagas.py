@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from durably.serdes import MISSING
 
@@ -17,6 +17,8 @@ from .flows import Compensations
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from typing_extensions import TypeForm
 
     from durably.config import StepConfig
     from durably.saga import CompensationResult
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["AsyncSaga", "Saga"]
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 
-class _SagaBase:
+class _SagaBase(Generic[C]):
     """What both do: two lists of what is to be done at the end."""
 
     def __init__(self) -> None:
@@ -41,12 +44,12 @@ class _SagaBase:
         self.cleanup_result: CompensationResult | None = None
         """The outcome of the clean-up, once it has run; a failing clean-up fails nothing else."""
 
-    def add_compensation(self, func: Callable[[Any], Any], name: str | None = None) -> None:
+    def add_compensation(self, func: Callable[[C], Any], name: str | None = None) -> None:
         """Have ``func(child_context)`` run, as an operation of its own, if the block fails."""
         check_callable(func, "add_compensation", "a function of a context", 1)
         self._compensations.add(check_name(name or getattr(func, "_original_name", None) or ""), func)
 
-    def add_cleanup(self, func: Callable[[Any], Any], name: str | None = None) -> None:
+    def add_cleanup(self, func: Callable[[C], Any], name: str | None = None) -> None:
         """Have ``func(child_context)`` run, as an operation of its own, when the block is over, however it ended."""
         check_callable(func, "add_cleanup", "a function of a context", 1)
         self._cleanups.add(check_name(name or getattr(func, "_original_name", None) or ""), func)
@@ -59,27 +62,42 @@ class _SagaBase:
                 error.add_note(f"the {what} {item.name or '(without a name)'} failed as well: {item.error}")
 
 
-class Saga(_SagaBase):
+class Saga(_SagaBase["DurableContext"]):
     """Made by :meth:`DurableContext.saga`."""
 
     def __init__(self, context: DurableContext) -> None:
         super().__init__()
         self._context = context
 
+    @overload
+    def step(
+        self,
+        func: Callable[[StepContext], Any],
+        compensate: Callable[[DurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: TypeForm[T],
+    ) -> T: ...
+    @overload
     def step(
         self,
         func: Callable[[StepContext], T],
         compensate: Callable[[DurableContext, T], Any],
         name: str | None = None,
         config: StepConfig | None = None,
+    ) -> T: ...
+    def step(
+        self,
+        func: Callable[[StepContext], Any],
+        compensate: Callable[[DurableContext, Any], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> T:
+    ) -> Any:
         """A step; once it has succeeded, ``compensate(child_context, result)`` runs if the block fails."""
-        value: T = self._context._step_with_compensation(
-            func, compensate, name, config, result_type, self._compensations
-        )
-        return value
+        return self._context._step_with_compensation(func, compensate, name, config, result_type, self._compensations)
 
     def __enter__(self) -> Saga:
         return self
@@ -98,7 +116,7 @@ class Saga(_SagaBase):
         self._note(error, "clean-up", cleaned)
 
 
-class AsyncSaga(_SagaBase):
+class AsyncSaga(_SagaBase["AsyncDurableContext"]):
     """Made by :meth:`AsyncDurableContext.saga`."""
 
     def __init__(self, context: AsyncDurableContext) -> None:
@@ -108,23 +126,29 @@ class AsyncSaga(_SagaBase):
     @overload
     def step(
         self,
+        func: Callable[[StepContext], Any],
+        compensate: Callable[[AsyncDurableContext, T], Any],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        *,
+        result_type: TypeForm[T],
+    ) -> Coroutine[object, None, T]: ...
+    @overload
+    def step(
+        self,
         func: Callable[[StepContext], Awaitable[T]],
         compensate: Callable[[AsyncDurableContext, T], Any],
         name: str | None = None,
         config: StepConfig | None = None,
-        *,
-        result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     @overload
     def step(
         self,
-        func: Callable[[StepContext], T],
+        func: Callable[[StepContext], T | Awaitable[T]],
         compensate: Callable[[AsyncDurableContext, T], Any],
         name: str | None = None,
         config: StepConfig | None = None,
-        *,
-        result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> Coroutine[object, None, T]: ...
     def step(
         self,
         func: Callable[[StepContext], Any],
@@ -133,9 +157,9 @@ class AsyncSaga(_SagaBase):
         config: StepConfig | None = None,
         *,
         result_type: Any = MISSING,
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, Any]:
         """A step; once it has succeeded, ``compensate(child_context, result)`` runs if the block fails."""
-        coroutine: Coroutine[Any, Any, Any] = self._context._step_with_compensation(
+        coroutine: Coroutine[object, None, Any] = self._context._step_with_compensation(
             func, compensate, name, config, result_type, self._compensations
         )
         return coroutine

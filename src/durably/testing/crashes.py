@@ -15,10 +15,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from durably.exceptions import ValidationError
-from durably.execution import DurableFunction
 
 from . import _session
 from ._threads import in_thread
@@ -27,6 +26,9 @@ from .errors import TestingError
 from .printing import one_line, report
 from .result import RunResult
 from .runner import LocalRunner
+
+if TYPE_CHECKING:
+    from .signatures import Handler
 
 __all__ = [
     "CrashPoint",
@@ -187,7 +189,7 @@ class CrashReport:
 
 
 def explore_crashes(
-    handler: LocalRunner[In, Out] | DurableFunction[In, Out],
+    handler: LocalRunner[In, Out] | Handler[In, Out],
     input: In | None = None,
     *,
     ledger: Ledger | None = None,
@@ -217,7 +219,7 @@ def explore_crashes(
 
 
 async def aexplore_crashes(
-    handler: LocalRunner[In, Out] | DurableFunction[In, Out],
+    handler: LocalRunner[In, Out] | Handler[In, Out],
     input: In | None = None,
     *,
     ledger: Ledger | None = None,

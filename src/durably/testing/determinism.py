@@ -21,9 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-from durably.execution import DurableFunction
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import _session
 from ._suspects import Suspect, Suspects
@@ -32,6 +30,9 @@ from .history import History
 from .replaying import replay
 from .result import RunResult
 from .runner import LocalRunner
+
+if TYPE_CHECKING:
+    from .signatures import Handler
 
 __all__ = ["DeterminismReport", "NotDeterministicError", "acheck_determinism", "check_determinism"]
 
@@ -119,7 +120,7 @@ class DeterminismReport:
 
 
 def check_determinism(
-    handler: LocalRunner[In, Out] | DurableFunction[In, Out],
+    handler: LocalRunner[In, Out] | Handler[In, Out],
     input: In | None = None,
     *,
     environ: Mapping[str, str] | None = None,
@@ -141,7 +142,7 @@ def check_determinism(
 
 
 async def acheck_determinism(
-    handler: LocalRunner[In, Out] | DurableFunction[In, Out],
+    handler: LocalRunner[In, Out] | Handler[In, Out],
     input: In | None = None,
     *,
     environ: Mapping[str, str] | None = None,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, cast, overload
 
 from durably.replay_safe import timestamp_from_execution
 from durably.serdes import codec_for
@@ -18,6 +18,9 @@ from durably.wire.shapes import ErrorObject, Event, Operation
 from durably.wire.statuses import TERMINAL_STATUSES
 
 from .errors import OperationNotFound
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
 
 __all__ = [
     "Attempt",
@@ -30,6 +33,8 @@ __all__ = [
     "WaitOperation",
 ]
 
+T = TypeVar("T")
+_ClassOf: TypeAlias = type[T]  # operations have a property of that name
 _Kind = TypeVar("_Kind", bound="RecordedOperation")
 
 
@@ -120,6 +125,10 @@ class RecordedOperation:
         """
         return None if self.payload is None else _decoded(self.payload)
 
+    @overload
+    def result_as(self, annotation: _ClassOf[T]) -> T | None: ...
+    @overload
+    def result_as(self, annotation: TypeForm[T]) -> T | None: ...
     def result_as(self, annotation: Any) -> Any:
         """The recorded result, read as ``annotation`` says, e.g. as the return annotation of the step's function."""
         return None if self.payload is None else codec_for(annotation).decode(self.payload)

@@ -32,6 +32,8 @@ from .stand_ins import Mock
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from .signatures import Handler
+
 __all__ = ["LocalRunner"]
 
 In = TypeVar("In")
@@ -71,7 +73,7 @@ class LocalRunner(Generic[In, Out]):
 
     def __init__(
         self,
-        handler: DurableFunction[In, Out],
+        handler: Handler[In, Out],
         *,
         functions: Mapping[str, Any] | None = None,
         callbacks: Mapping[str | None, Any] | None = None,
