@@ -52,9 +52,9 @@ class Staff:
         self._work = work
         self._waiting_work = waiting_work
         self._looking = False
-        self.hired = 0
-        self.waiting = 0
-        self.taken = 0
+        self.hired: int = 0
+        self.waiting: int = 0
+        self.taken: int = 0
 
     @property
     def overfull(self) -> bool:
