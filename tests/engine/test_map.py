@@ -230,6 +230,14 @@ def test_a_function_of_another_shape_is_refused_before_anything_is_recorded(func
     assert world.updates[0]["Id"] == operation_id(None, 1)
 
 
+def test_a_function_that_needs_a_keyword_is_refused_before_anything_is_recorded(flavour: Flavour) -> None:
+    def handler(event, ctx):
+        with pytest.raises(ValidationError, match="of a map needs a keyword argument: bind it"):
+            yield ctx.map([1], lambda inner, item, *, rate: None)
+
+    assert flavour.run(handler).updates == []
+
+
 @pytest.mark.parametrize(
     ("items", "said"),
     [
@@ -356,7 +364,8 @@ def test_an_item_without_a_name_of_its_own_gets_the_default(flavour: Flavour) ->
 @pytest.mark.parametrize("name", ["naïve", 7, "x" * 257])
 def test_a_bad_name_is_refused_before_anything_is_recorded(flavour: Flavour, name: Any) -> None:
     def handler(event, ctx):
-        with pytest.raises(ValidationError, match="an operation's name is 1 to 256 printable ASCII characters"):
+        said = "item_namer's name for item 0: an operation's name is 1 to 256 printable ASCII characters"
+        with pytest.raises(ValidationError, match=said):
             yield ctx.map([1], flavour(lambda *args: None), config=MapConfig(item_namer=lambda item, index: name))
 
     assert flavour.run(handler).updates == []

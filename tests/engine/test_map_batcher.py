@@ -112,6 +112,18 @@ def test_batches_are_cut_by_size(flavour: Flavour) -> None:
     assert sizes == {"map-batch-0": 2, "map-batch-1": 1, "map-batch-2": 1, "map-batch-3": 1}
 
 
+def test_an_item_that_cannot_be_measured_is_refused_before_anything_is_recorded(flavour: Flavour) -> None:
+    def handler(event, ctx):
+        config = MapConfig[Any](item_batcher=ItemBatcher())
+        with pytest.raises(ValidationError, match=r"measures items as JSON, and .*, of type object, has no"):
+            yield ctx.map([1, object()], flavour(lambda ctx, item: 1), config=config)
+        return (yield ctx.map(["\ud800"], flavour(lambda ctx, item: len(item)), config=config)).get_results()
+
+    world = flavour.run(handler)
+    assert world.value == [1]
+    assert world.batches[0][0] == ("CONTEXT", "START", None)
+
+
 def test_results_of_a_batch_are_typed() -> None:
     def handler(event: Any, ctx: DurableContext) -> None:
         def price(inner: DurableContext, item: str) -> Priced:

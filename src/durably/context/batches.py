@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from durably._config_checks import check_result_type
+from durably._config_checks import check_result_type, takes
 from durably.engine.operation import Op
 from durably.engine.scope import CURRENT
-from durably.exceptions import ValidationError
+from durably.exceptions import SerDesError, ValidationError
 from durably.serdes import MISSING, SerDesContext, codec_by, codec_for, result_codec_for, return_annotation
+from durably.serdes._base import excerpt
 from durably.wire.ids import operation_id
+from durably.wire.payloads import utf8_size
 
 from .arguments import check_callable, check_config, check_name
 from .base import ContextBase
@@ -48,7 +50,7 @@ class BatchOperations(ContextBase):
         namer = config.item_namer
         labels: Sequence[str | None] = [None] * len(items)
         if namer is not None:
-            labels = [check_name(namer(item, index)) for index, item in enumerate(items)]
+            labels = [_label(namer(item, index), index) for index, item in enumerate(items)]
 
         def one(index: int, item: Any, label: str | None) -> BranchSpec:
             name = label or f"map-item-{index}"
@@ -76,8 +78,7 @@ class BatchOperations(ContextBase):
         if config.item_batcher is None:
             specs = [one(index, item, label) for index, (item, label) in enumerate(zip(items, labels, strict=True))]
         else:
-            size_of = codec_for(MISSING)
-            chunks = config.item_batcher.batches(items, lambda item: len(size_of.encode(item).encode()))
+            chunks = config.item_batcher.batches(items, _size_of)
             specs = [several(number, first, chunk) for number, (first, chunk) in enumerate(chunks)]
         op = self._op("CONTEXT", "Map", name or getattr(func, "_original_name", None))
         return self._batch(
@@ -150,6 +151,24 @@ class BatchOperations(ContextBase):
         return codec_of
 
 
+def _label(given: Any, index: int) -> str | None:
+    try:
+        return check_name(given)
+    except ValidationError as error:
+        raise ValidationError(f"item_namer's name for item {index}: {error}") from None
+
+
+def _size_of(item: Any) -> int:
+    """Bytes of an item as JSON, for an ItemBatcher."""
+    try:
+        return utf8_size(codec_for(MISSING).encode(item))
+    except SerDesError as error:
+        raise ValidationError(
+            f"an ItemBatcher measures items as JSON, and {excerpt(item)}, of type {type(item).__name__}, has no such "
+            "form: map over plain data, such as ids"
+        ) from error
+
+
 def _annotation(config: MapConfig[Any] | ParallelConfig, func: Callable[..., Any]) -> Any:
     return return_annotation(func) if config.result_type is None else config.result_type
 
@@ -173,6 +192,8 @@ def _with_arity(func: Callable[..., Any], items: Sequence[Any]) -> Callable[[Any
             f"the function of a map takes (context, item), (context, item, index) or (context, item, index, items); "
             f"{func!r} takes {most if most < 2 else least} parameters"
         )
+    if not any(takes(func, count) for count in (2, 3, 4)):
+        raise ValidationError(f"{func!r} of a map needs a keyword argument: bind it, e.g. with functools.partial")
     if most > 4 or least == 4:
         return lambda context, item, index: func(context, item, index, items)
     if least == 3:
