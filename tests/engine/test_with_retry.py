@@ -325,3 +325,12 @@ def test_a_crash_at_every_boundary(flavour: Flavour, failure: type[BaseException
             assert set(world.effects) == set(calm.effects)
             assert len(world.effects) - len(calm.effects) <= 1
             assert identities(world) == identities(calm)
+
+
+def test_attempts_without_a_context_of_their_own_cannot_be_started(flavour: Flavour) -> None:
+    def handler(event, ctx):
+        config: WithRetryConfig[Any] = WithRetryConfig(wrap_with_run_in_child_context=False)
+        with pytest.raises(ValidationError, match="leave out wrap_with_run_in_child_context=False"):
+            yield ctx.start(ctx.with_retry, flavour(lambda context, attempt: attempt), config=config).result()
+
+    assert flavour.run(handler).updates == []

@@ -65,7 +65,11 @@ class FlowOperations(ContextBase):
             )
         if not config.wrap_with_run_in_child_context:
             name = check_name(name or "")
-            self._check_use()
+            if self._check_use().preset_id is not None:
+                raise ValidationError(
+                    "start() starts one operation, and with_retry() without its child context is none: leave out "
+                    "wrap_with_run_in_child_context=False"
+                )
             return _later(inside, self) if self.run.is_async else inside(self)
         child_config: ChildConfig[Any] = config.child_context_config or ChildConfig()
         op = self._op("CONTEXT", child_config.sub_type or "RunInChildContext", name)
