@@ -74,9 +74,17 @@ def checked_error_handler(handler: Any, is_async: bool) -> Any:
     return handler
 
 
-def checked_client(client: Any) -> Any:
-    """``client``, or ValidationError when it cannot make a checkpoint in either world."""
-    if client is None or any(callable(getattr(client, name, None)) for name in ("checkpoint", "acheckpoint")):
+def checked_client(client: Any, is_async: bool) -> Any:
+    """``client``, or ValidationError when it cannot make a checkpoint."""
+    if client is None:
+        return None
+    checkpoint = getattr(client, "checkpoint", None)
+    if callable(checkpoint) or (is_async and callable(getattr(client, "acheckpoint", None))):
+        if not is_async and is_coroutine_function(checkpoint):
+            raise ValidationError(
+                f"client is {client!r}, whose checkpoint() is a coroutine function, and nobody awaits it in a plain "
+                "durable function: pass a client that blocks, or write the function as `async def`"
+            )
         return client
     remedy = "pass an object with checkpoint() and get_state(), such as a durably.client.LambdaClient"
     if callable(getattr(client, "checkpoint_durable_execution", None)):

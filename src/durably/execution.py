@@ -81,7 +81,7 @@ class DurableFunction(Generic[In, Out]):
         self.__name__: str = name_of(handler)
         self.handler = handler
         self.is_async: bool = is_coroutine_function(handler)
-        self.client: Any = checked_client(client)
+        self.client: Any = checked_client(client, self.is_async)
         self.logger: Any
         self.replay_logging: ReplayLogging | ReplayPredicate | None
         self.logger, self.replay_logging = checked_logging(logger, replay_logging)

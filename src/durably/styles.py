@@ -183,7 +183,7 @@ def _check_handle(cls: type, handle: Any) -> None:
 def _check(options: Any) -> None:
     """Say what is wrong where it is written, and not where the options are used."""
     durable_execution(**options)
-    checked_client(options.get("client"))
+    checked_client(options.get("client"), is_async=True)
     checked_logging(options.get("logger"), options.get("replay_logging"))
     checkpoints_of(options.get("checkpointing"))
     checked_error_handler(options.get("error_handler"), is_async=True)

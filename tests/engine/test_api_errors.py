@@ -205,7 +205,15 @@ def test_errors_while_the_state_is_read(flavour: Flavour, failure, page) -> None
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, {"CheckpointToken": "x"}, None, {"CheckpointToken": "x", "NewExecutionState": {}}]
+    "answer",
+    [
+        {},
+        {"CheckpointToken": "x"},
+        None,
+        {"CheckpointToken": "x", "NewExecutionState": {}},
+        {"CheckpointToken": "x", "NewExecutionState": {"Operations": [{"Status": "SUCCEEDED"}]}},
+        {"CheckpointToken": "x", "NewExecutionState": {"Operations": ["an operation"]}},
+    ],
 )
 def test_an_answer_that_is_none_is_raised(flavour: Flavour, answer) -> None:
     """A client that answers with something else must not leave the handler hanging."""
@@ -226,6 +234,8 @@ def test_an_answer_that_is_none_is_raised(flavour: Flavour, answer) -> None:
         "text",
         {},
         {"DurableExecutionArn": "x"},
+        {"DurableExecutionArn": "x", "CheckpointToken": None},
+        {"DurableExecutionArn": "", "CheckpointToken": "t"},
         {"DurableExecutionArn": "x", "CheckpointToken": "t", "InitialExecutionState": {"Operations": [{}]}},
     ],
 )

@@ -539,6 +539,18 @@ def test_a_builder_sets_each_option() -> None:
         builder.boto3_client(object())
 
 
+def test_a_plain_function_needs_a_client_that_blocks() -> None:
+    class Awaited:
+        async def checkpoint(self, *args: Any) -> Any: ...
+
+    async def coroutine(event: Any, ctx: Any) -> Any: ...
+
+    client: Any = Awaited()
+    assert durable(coroutine, client=client).client is client
+    with pytest.raises(ValidationError, match=r"whose checkpoint\(\) is a coroutine function"):
+        durable(_echo, client=client)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

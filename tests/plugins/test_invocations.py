@@ -74,11 +74,16 @@ def test_an_execution_without_an_input_has_an_empty_one(flavour: Flavour, payloa
         "InitialExecutionState": {"Operations": [operation]},
     }
     handler = flavour(lambda event, ctx: 1)
-    function = durable_execution(client=_Client(), plugins=[seen])(handler)
+    function = durable_execution(client=_Client() if flavour.is_async else _Blocking(), plugins=[seen])(handler)
     context = SimpleNamespace(aws_request_id="req-1")
     assert function(event, context) == {"Status": "SUCCEEDED", "Result": "1"}
     assert [info.execution_input for info in seen.of("invocation-start", "invocation-end")] == [{}, {}]
     assert [info.request_id for info in seen.of("invocation-start", "invocation-end")] == ["req-1", "req-1"]
+
+
+class _Blocking:
+    def checkpoint(self, *args: Any) -> Any:
+        raise AssertionError("nothing is recorded")
 
 
 class _Client:

@@ -27,8 +27,8 @@ class Envelope:
 
     def __init__(self, event: Any) -> None:
         try:
-            self.arn: str = event["DurableExecutionArn"]
-            self.token: str = event["CheckpointToken"]
+            self.arn: str = _text(event, "DurableExecutionArn")
+            self.token: str = _text(event, "CheckpointToken")
             state = event.get("InitialExecutionState") or {}
             self.operations: list[Operation] = list(state.get("Operations") or ())
             self.marker: str | None = state.get("NextMarker") or None
@@ -43,6 +43,13 @@ class Envelope:
                 "without durable execution: check that it has a DurableConfig and is invoked by a qualified name, or "
                 "serve it locally with `durably dev`."
             ) from error
+
+
+def _text(event: Any, member: str) -> str:
+    value = event[member]
+    if not isinstance(value, str) or not value:
+        raise KeyError(member)
+    return value
 
 
 def succeeded(result: str) -> InvocationOutput:

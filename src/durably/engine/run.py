@@ -229,11 +229,12 @@ def state_of(answer: CheckpointResponse) -> ExecutionState:
     """The state in an answer. Raises CheckpointError for what is no answer: a client may be anybody's code."""
     try:
         state = answer["NewExecutionState"]
-        if isinstance(state["Operations"], list):
+        found = state["Operations"]
+        if isinstance(found, list) and all(isinstance(one, dict) and "Id" in one for one in found):
             return state
     except (KeyError, TypeError):
         pass
     raise CheckpointError(
         f"the client answered a checkpoint with {str(answer)[:200]}; it must return the response of "
-        "CheckpointDurableExecution, a dict with NewExecutionState.Operations"
+        "CheckpointDurableExecution, a dict with NewExecutionState.Operations, each with its Id"
     )
