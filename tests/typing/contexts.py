@@ -4,6 +4,8 @@ A line with ``type: ignore`` is wrong on purpose: that it is rejected is checked
 is an error.
 """
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 import asyncio
@@ -303,10 +305,10 @@ builder = DurableBuilder(retention_days=3).timeout(Duration(5)).error_handler(re
 assert_type(builder, DurableBuilder)
 assert_type(builder.build(bare), DurableFunction[Order, Receipt])
 assert_type(builder(bare_async), DurableFunction[Order, Receipt])
-durable(bare, retention="long")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-durable(5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-DurableBuilder(retention_days="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-durable(bare, error_handler=bare)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+durable(bare, retention="long")  # type: ignore[call-overload]
+durable(5)  # type: ignore[call-overload]
+DurableBuilder(retention_days="3")  # type: ignore[arg-type]
+durable(bare, error_handler=bare)  # type: ignore[arg-type]
 
 
 class Orders(DurableHandler, retention_days=3):

@@ -1,5 +1,7 @@
 """What type checkers infer through asyncio's own functions. Checked, never run."""
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,7 @@
 """What the testing kit is inferred to give, and what is rejected. Checked, never run."""
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 from dataclasses import dataclass

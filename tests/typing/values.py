@@ -1,5 +1,7 @@
 """What type checkers make of the values users write. Checked by mypy and pyright, never run."""
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 import dataclasses

@@ -86,16 +86,9 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
 
     run: AsyncRun
 
-    async def _drive(self, protocol: Protocol, op: Op) -> Any:
-        if self.run.hooks is not None:
-            protocol = self.run.hooks.watch(op, protocol)
-        try:
-            result = await self.run.drive(protocol)
-        except BaseException as error:
-            op.over(seen=isinstance(error, Exception))
-            raise
-        op.over(seen=True)
-        return result
+    def _drive(self, protocol: Protocol, op: Op) -> Coroutine[Any, Any, Any]:
+        run = self.run
+        return run.drive(protocol if run.hooks is None else run.hooks.watch(op, protocol), op)
 
     @overload
     def step(
@@ -227,7 +220,7 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     ) -> Coroutine[object, None, T]: ...
     @overload
     def invoke(
-        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, Any] | None = None
+        self, function_name: str, payload: Any, name: str | None = None, config: None = None
     ) -> Coroutine[object, None, Any]: ...
     def invoke(
         self,

@@ -96,9 +96,14 @@ class DurableContextProtocol(_Common, Protocol):
         name: str | None = None,
     ) -> T: ...
 
+    @overload
     def invoke(
-        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, Any] | None = None
-    ) -> Any: ...
+        self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
+    ) -> T: ...
+    @overload
+    def invoke(self, function_name: str, payload: Any, name: str | None, config: InvokeConfig[Any, T]) -> T: ...
+    @overload
+    def invoke(self, function_name: str, payload: Any, name: str | None = None, config: None = None) -> Any: ...
 
     def run_in_child_context(
         self,
@@ -173,8 +178,17 @@ class AsyncDurableContextProtocol(_Common, Protocol):
         name: str | None = None,
     ) -> Coroutine[Any, Any, T]: ...
 
+    @overload
     def invoke(
-        self, function_name: str, payload: Any, name: str | None = None, config: InvokeConfig[Any, Any] | None = None
+        self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any, name: str | None, config: InvokeConfig[Any, T]
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any, name: str | None = None, config: None = None
     ) -> Coroutine[Any, Any, Any]: ...
 
     @overload
