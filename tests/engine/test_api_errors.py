@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from typing import Any
+
 import pytest
 
-from durably import CheckpointError, Duration, GetExecutionStateError
+from durably import CheckpointError, Duration, GetExecutionStateError, durable_execution
 from durably.wire.api_errors import ApiError
 
 from .harness import Call, Flavour
@@ -224,6 +228,40 @@ def test_an_answer_that_is_none_is_raised(flavour: Flavour, answer) -> None:
         world.run()
     assert isinstance(world.outputs[0], CheckpointError)
     assert "NewExecutionState" in str(world.outputs[0])
+
+
+def test_a_page_of_an_answer_that_is_none_is_raised(flavour: Flavour) -> None:
+    """Whoever made the call: that of a START is not made by the code that waits for the step."""
+    asked = threading.Event()
+    body_over = threading.Event()
+
+    def body(step: Any) -> int:
+        assert asked.wait(10)
+        body_over.set()
+        return 1
+
+    async def coroutine(step: Any) -> int:
+        while not asked.is_set():
+            await asyncio.sleep(0)
+        body_over.set()
+        return 1
+
+    def handler(event: Any, ctx: Any) -> Any:
+        yield ctx.step(coroutine if flavour.is_async else body, name="s")
+
+    class Client:
+        def checkpoint(self, *_: Any) -> Any:
+            asked.set()
+            assert body_over.wait(10)
+            return {"CheckpointToken": "t", "NewExecutionState": {"Operations": [], "NextMarker": "m"}}
+
+        def get_state(self, *_: Any) -> Any:
+            return {"Operations": [{}]}
+
+    state = {"Operations": [{"Id": "e", "Type": "EXECUTION", "Status": "STARTED", "StartTimestamp": 1}]}
+    function = durable_execution(client=Client())(flavour(handler))
+    with pytest.raises(KeyError, match="Id"):
+        function({"DurableExecutionArn": "x", "CheckpointToken": "t", "InitialExecutionState": state})
 
 
 @pytest.mark.parametrize(

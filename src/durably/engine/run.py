@@ -212,13 +212,17 @@ class Run:
         """Merge an answer (its further pages already in ``operations``) and take its token.
 
         An answer without a token after anything but an EXECUTION update means that this invocation has been
-        revoked: PENDING, whatever it was doing.
+        revoked: PENDING, whatever it was doing. What cannot be merged ends the run: nobody is left waiting for it.
         """
         ops = self.ops
-        if self.hooks is not None:
-            self.hooks.note_changes(operations)
-        for operation in operations:
-            ops[operation["Id"]] = operation
+        try:
+            if self.hooks is not None:
+                self.hooks.note_changes(operations)
+            for operation in operations:
+                ops[operation["Id"]] = operation
+        except Exception as error:
+            self.end(Verdict(raises=error))
+            return
         self.outbox.acknowledge()
         self.token = response.get("CheckpointToken")
         if self.token is None and not any(update["Type"] == "EXECUTION" for update in batch):
