@@ -241,8 +241,7 @@ def test_a_page_of_an_answer_that_is_none_is_raised(flavour: Flavour) -> None:
         return 1
 
     async def coroutine(step: Any) -> int:
-        while not asked.is_set():
-            await asyncio.sleep(0)
+        assert await asyncio.to_thread(asked.wait, 10)
         body_over.set()
         return 1
 
