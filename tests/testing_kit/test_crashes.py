@@ -13,7 +13,9 @@ import pytest
 
 from durably import (
     AsyncDurableContext,
+    CompletionConfig,
     DurableContext,
+    MapConfig,
     StepConfig,
     StepContext,
     StepSemantics,
@@ -41,6 +43,56 @@ class Bank:
 
 
 # ---- what is safe ------------------------------------------------------------------------------------------------
+
+
+def halves(event: Any, ctx: DurableContext) -> list[str]:
+    """A batch that the first failure completes, whatever the others have done by then."""
+    result = ctx.map([0, 1, 2], lambda c, n: 1 / c.step(lambda s: n, name=f"n{n}"), name="halves")
+    ctx.step(lambda s: None, name="after")
+    return [str(error) for error in result.get_errors()]
+
+
+async def halves_async(event: Any, ctx: AsyncDurableContext) -> list[str]:
+    async def one(c: AsyncDurableContext, n: int) -> float:
+        return 1 / await c.step(lambda s: n, name=f"n{n}")
+
+    result = await ctx.map([0, 1, 2], one, name="halves")
+    await ctx.step(lambda s: None, name="after")
+    return [str(error) for error in result.get_errors()]
+
+
+def first_of_each(event: Any, ctx: DurableContext) -> list[int]:
+    """Races among what takes no time."""
+
+    def quick(n: int) -> Callable[[DurableContext], int]:
+        return lambda c: c.step(lambda s: n, name=f"quick {n}")
+
+    raced = ctx.race([quick(1), quick(2), lambda c: c.wait(DAY) or 3], name="race")
+    config = MapConfig[int](completion_config=CompletionConfig.first_successful())
+    mapped = ctx.map([1, 2, 3], lambda c, n: quick(n)(c), name="map", config=config)
+    return [raced, len(mapped.get_results())]
+
+
+@pytest.mark.parametrize("handler", [halves, halves_async, first_of_each])
+def test_what_a_decision_was_taken_without_may_have_come_further_or_not(handler: Any) -> None:
+    explore_crashes(durable_execution(handler)).check()
+
+
+def test_what_a_decision_was_taken_with_may_not() -> None:
+    tries: list[int] = []
+
+    @durable_execution
+    def handler(event: Any, ctx: DurableContext) -> str:
+        ctx.map([0, 1, 2], lambda c, n: 1 / n, name="halves")
+        ctx.step(lambda s: None, name="before")
+        tries.append(1)
+        if len(tries) % 2:
+            ctx.step(lambda s: None, name="sometimes")
+        return "done"
+
+    report = explore_crashes(handler, reset=tries.clear)
+    assert not report.ok
+    assert "'sometimes' SUCCEEDED is not recorded" in str(report)
 
 
 def test_a_workflow_with_idempotent_steps_is_safe() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from durably import AsyncDurableContext, DurableContext, durable_execution
+from durably import AsyncDurableContext, DurableContext, ItemBatcher, MapConfig, durable_execution
 from durably.testing import LocalRunner, NotDeterministicError, acheck_determinism, check_determinism
 
 DAY = timedelta(days=1)
@@ -32,6 +32,23 @@ def line_of(function: Any, text: str) -> int:
 
 
 # ---- what follows its record -------------------------------------------------------------------------------------
+
+
+@durable_execution
+async def in_batches(event: Any, ctx: AsyncDurableContext) -> int:
+    """The first batch fails, and with it the map; the second ends all the same."""
+
+    async def one(inner: AsyncDurableContext, n: int) -> float:
+        return 1 / await inner.step(lambda step: n, name=f"n{n}")
+
+    config = MapConfig[int](item_batcher=ItemBatcher(max_items_per_batch=2))
+    return len((await ctx.map([1, 0, 2, 3], one, config=config)).failed())
+
+
+def test_batches_of_items_that_a_map_was_complete_without() -> None:
+    report = check_determinism(in_batches).check()
+    ended = [one.name for one in report.baseline.operations.all if one.sub_type == "MapIteration" and one.succeeded]
+    assert ended == ["map-batch-0", "map-batch-1"]
 
 
 @durable_execution

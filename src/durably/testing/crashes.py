@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 from durably.exceptions import ValidationError
 
 from . import _session
+from ._decisions import left_to_timing
 from ._threads import in_thread
 from .calls import Crash, ServiceCall
 from .errors import TestingError
@@ -28,6 +29,8 @@ from .result import RunResult
 from .runner import LocalRunner
 
 if TYPE_CHECKING:
+    from durably.wire.shapes import Operation
+
     from .signatures import Handler
 
 __all__ = [
@@ -292,6 +295,10 @@ class _Run:
         return found
 
     @cached_property
+    def records(self) -> list[Operation]:
+        return [operation.record for operation in self.result.operations.all]
+
+    @cached_property
     def interrupted(self) -> tuple[str, ...]:
         names: dict[str, None] = {}
         for event in self.result.history:
@@ -382,7 +389,10 @@ class _Exploration:
 
 
 def _changed(baseline: _Run, run: _Run) -> list[str]:
-    was, now = baseline.operations, run.operations
+    left = left_to_timing(baseline.records, run.records)
+    was, now = (
+        {op_id: one for op_id, one in which.operations.items() if op_id not in left} for which in (baseline, run)
+    )
     found = [f"{_described(was[op_id])} is not recorded" for op_id in was if op_id not in now]
     found += [f"{_described(now[op_id])} is recorded besides" for op_id in now if op_id not in was]
     found += [

@@ -283,7 +283,7 @@ class _Replay:
                 changed = _opened(context, below)
                 if changed is not None:
                     opened[op_id] = changed
-                    self.loose |= {operation_id(op_id, index) for index in _undecided(changed)}
+                    self.loose |= _undecided(changed, below)
         self.opened = frozenset(opened)
         if not opened:
             return
@@ -332,10 +332,21 @@ def _envelope(sub_type: str, result: str | None) -> str | None:
     )
 
 
-def _undecided(batch: Operation) -> list[int]:
-    """The branches that a batch was decided without; they may have ended all the same."""
+def _undecided(batch: Operation, below: Sequence[Operation]) -> set[str]:
+    """Ids of the branches that a batch was decided without; they may have ended all the same."""
     decided = CompletionRecord.from_payload(batch.get("ContextDetails", {}).get("Result"))
-    return [] if decided is None else sorted(decided.started_indexes)
+    started: frozenset[int] = frozenset() if decided is None else decided.started_indexes
+    several = {one["Id"]: _items_of(one) for one in below if (one.get("Name") or "").startswith("map-batch-")}
+    if any(several.values()):
+        return {op_id for op_id, items in several.items() if not started.isdisjoint(items)}
+    return {operation_id(batch["Id"], index) for index in started}
+
+
+def _items_of(branch: Operation) -> list[int]:
+    """The items that a branch of an ItemBatcher stands for, as far as its result says."""
+    result = _parsed(branch.get("ContextDetails", {}).get("Result"))
+    items = result.get("v", {}).get("all") if isinstance(result, dict) and result.get("t") == "br" else None
+    return [item["index"] for item in items if "index" in item] if isinstance(items, list) else []
 
 
 def _spread(states: Sequence[InvocationState], most: int) -> list[InvocationState]:

@@ -1,0 +1,65 @@
+"""What a decision was taken without: the branches of a batch that was complete early, those that have lost a race.
+
+They are cut off wherever they are, so how far they have come is a matter of timing. Two runs of a program that is right
+may differ in that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from durably.engine.combinators import SUB_TYPES
+from durably.engine.operation import is_terminal
+from durably.wire.shapes import Operation
+
+__all__ = ["left_to_timing"]
+
+_BATCHES: Final = frozenset({"Map", "Parallel"})
+_DECISIONS: Final = frozenset(SUB_TYPES.values())
+_EARLY: Final = re.compile(r'"completionReason":"(?!ALL_COMPLETED)')
+
+
+def left_to_timing(first: Sequence[Operation], second: Sequence[Operation]) -> set[str]:
+    """Ids of the operations of two runs of one program that have not ended in both because of a decision in either."""
+    runs = [{one["Id"]: one for one in records} for records in (first, second)]
+    batches: set[str] = set()
+    parents: set[str | None] = set()
+    losers: set[str] = set()
+    for records in runs:
+        unfinished = {one.get("ParentId") for one in records.values() if not is_terminal(one)}
+        for one in records.values():
+            sub_type = one.get("SubType")
+            if sub_type in _BATCHES and one["Status"] == "SUCCEEDED":
+                result = one.get("ContextDetails", {}).get("Result") or ""
+                if one["Id"] in unfinished or _EARLY.search(result):
+                    batches.add(one["Id"])
+            elif sub_type in _DECISIONS and one["Status"] == "SUCCEEDED":
+                decision = _decision(one)
+                losers.update(decision.get("cancelled", ()))
+                if decision.get("index") is not None:
+                    parents.add(one.get("ParentId"))
+    every = {**runs[1], **runs[0]}
+    cut = set(losers)
+    for op_id, one in every.items():
+        parent = one.get("ParentId")
+        if parent in batches or (parent in parents and one.get("SubType") == "RunInChildContext"):
+            cut.add(op_id)
+    cut = {op_id for op_id in cut if not all(op_id in records and is_terminal(records[op_id]) for records in runs)}
+    return {op_id for op_id in every if _is_inside(op_id, every, cut)}
+
+
+def _decision(record: Operation) -> dict[str, Any]:
+    try:
+        decided = json.loads(record.get("StepDetails", {}).get("Result") or "{}")
+    except ValueError:
+        decided = None
+    return decided if isinstance(decided, dict) else {}  # a step of the program's own may have such a sub type
+
+
+def _is_inside(op_id: str | None, every: dict[str, Operation], cut: set[str]) -> bool:
+    while op_id is not None and op_id not in cut:
+        op_id = every[op_id].get("ParentId") if op_id in every else None
+    return op_id is not None
