@@ -10,6 +10,7 @@ from .exceptions import ValidationError
 from .wire.limits import SUBTYPE_PATTERN
 
 _VARARGS: Final = 0x04
+_COROUTINE: Final = 0x80
 
 
 def takes(func: Callable[..., Any], count: int) -> bool:
@@ -41,6 +42,17 @@ def check_serdes(serdes: Any, field: str) -> None:
         raise ValidationError(f"{field} is the class {serdes.__name__}: pass an instance, {serdes.__name__}()")
     if not (callable(getattr(serdes, "serialize", None)) and callable(getattr(serdes, "deserialize", None))):
         raise ValidationError(f"{field} is {serdes!r}: pass a SerDes, with serialize() and deserialize()")
+    for method in ("serialize", "deserialize"):
+        check_not_awaited(getattr(serdes, method), f"{method}() of {field}, {serdes!r},")
+
+
+def check_not_awaited(func: Any, what: str) -> None:
+    code = getattr(func, "__code__", None)
+    if code is not None and code.co_flags & _COROUTINE:
+        raise ValidationError(
+            f"{what} is a coroutine function, and nobody awaits it. What has to be awaited, a key for instance, is "
+            "fetched before, or in a step"
+        )
 
 
 def check_result_type(serdes: Any, result_type: Any, what: str, name: str = "serdes") -> None:

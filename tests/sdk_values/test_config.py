@@ -24,7 +24,7 @@ from durably.config import (
 )
 from durably.exceptions import ValidationError
 from durably.retries import RetryPresets
-from durably.serdes import JsonSerDes
+from durably.serdes import JsonSerDes, SerDes
 
 
 class TestDuration:
@@ -188,12 +188,20 @@ def test_a_step_timeout_may_be_less_than_a_second() -> None:
     assert StepConfig(timeout=Duration(2)).timeout_seconds == 2.0
 
 
+class AwaitedSerDes(SerDes[Any]):
+    def serialize(self, value: Any, serdes_context: Any) -> str:
+        return ""
+
+    async def deserialize(self, data: str, serdes_context: Any) -> Any: ...
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: StepConfig(retry_strategy=3), "retry_strategy is 3, and must be a function"),
         (lambda: StepConfig(retry_strategy=RetryPresets), "retry_strategy is the class RetryPresets"),
         (lambda: StepConfig(step_semantics="AT_MOST_ONCE_PER_RETRY"), "pass StepSemantics.AT_MOST_ONCE_PER_RETRY or"),
+        (lambda: StepConfig(serdes=AwaitedSerDes()), r"deserialize\(\) of serdes, .* is a coroutine function"),
         (lambda: StepConfig(serdes=JsonSerDes), r"serdes is the class JsonSerDes: pass an instance, JsonSerDes\(\)"),
         (lambda: StepConfig(serdes=object()), "pass a SerDes"),
         (lambda: StepConfig(sub_type="x" * 33), "1 to 32 characters"),

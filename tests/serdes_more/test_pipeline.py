@@ -148,6 +148,10 @@ def test_its_own_serdes_is_used_whatever_the_type() -> None:
     assert bound.deserialize(bound.serialize((1, 2), WHERE), WHERE) == [1, 2]
 
 
+async def awaited(value: Any, where: SerDesContext) -> str:
+    return str(value)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -161,6 +165,7 @@ def test_its_own_serdes_is_used_whatever_the_type() -> None:
         (lambda: CompressSerDes(above=None), "above is None"),
         (lambda: CompressSerDes(max_bytes=True), "max_bytes is True"),
         (lambda: custom_serdes("x", lambda text, where: text), "serialize is 'x'"),
+        (lambda: custom_serdes(awaited, lambda text, where: text), "serialize is a coroutine function"),
         (lambda: custom_serdes(lambda value, where: "", None), "deserialize is None"),
     ],
 )

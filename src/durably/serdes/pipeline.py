@@ -15,7 +15,7 @@ from base64 import b85decode, b85encode
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from durably._config_checks import check_serdes
+from durably._config_checks import check_not_awaited, check_serdes
 from durably._values import publish
 from durably.exceptions import RetryableSerDesError, SerDesError, ValidationError
 
@@ -179,6 +179,7 @@ class CustomSerDes(SerDes[T]):
         for field, function in (("serialize", serialize), ("deserialize", deserialize)):
             if not callable(function):
                 raise ValidationError(f"{field} is {function!r}, and must be a function of (value, serdes_context)")
+            check_not_awaited(function, field)
         self._serialize = serialize
         self._deserialize = deserialize
 
