@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ._config_checks import check_callable, check_result_type, check_serdes
 from ._duration import Duration, DurationLike, Numeric, as_duration
@@ -134,9 +134,30 @@ class WaitForConditionConfig(Value, Generic[T]):
     timeout: Duration | None
     result_type: Any
 
+    # Two, for lambdas in strategies: of a union mypy could not say what they get.
+    @overload
     def __init__(
         self,
-        wait_strategy: WaitStrategy[T] | Polling[T],  # for lambdas: mypy and pyright know what T of FixedWait is to be
+        wait_strategy: Polling[T],
+        initial_state: T,
+        serdes: SerDes[T] | None = None,
+        *,
+        timeout: DurationLike | None = None,
+        result_type: Any = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        wait_strategy: WaitStrategy[T],
+        initial_state: T,
+        serdes: SerDes[T] | None = None,
+        *,
+        timeout: DurationLike | None = None,
+        result_type: Any = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        wait_strategy: WaitStrategy[T],
         initial_state: T,
         serdes: SerDes[T] | None = None,
         *,

@@ -88,5 +88,5 @@ assert_type(create_wait_strategy(WaitStrategyConfig(finished)), ExponentialWait[
 assert_type(WaitForConditionConfig(every_minute, "new").initial_state, str)
 assert_type(decide_wait(every_minute, "new", 1), WaitForConditionDecision)
 WaitForConditionConfig(every_minute, 3)  # type: ignore[arg-type]
-WaitForConditionConfig(every_minute, "new", timeout=60)  # type: ignore[arg-type]
+WaitForConditionConfig(every_minute, "new", timeout=60)  # type: ignore[call-overload]
 WaitForConditionConfig(every_minute, "new", timeout=Duration(60))
