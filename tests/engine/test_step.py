@@ -540,3 +540,15 @@ def test_a_step_that_lacks_an_argument_fails_at_once_and_says_so(flavour: Flavou
         yield ctx.step(unfinished, name="ship")
 
     assert "the arguments come first, ctx.step(ship(...))" in flavour.run(unbound).error["errorMessage"]
+
+
+def test_a_coroutine_function_in_a_plain_handler_is_not_tried_again() -> None:
+    async def coroutine(step: Any) -> int:
+        return 1
+
+    def handler(event: Any, ctx: Any) -> Any:
+        yield ctx.step(coroutine, name="s")
+
+    world = Flavour("sync").run(handler)
+    assert "AsyncDurableContext" in world.error["errorMessage"]
+    assert world.invocations == 1

@@ -135,7 +135,11 @@ def _explain(op: Op, func: Callable[..., Any], error: Exception) -> Exception:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    if not isinstance(error, TypeError) or trace is None or trace.tb_frame.f_code not in CALLERS:
+    if trace is None or trace.tb_frame.f_code not in CALLERS:
+        return error
+    if type(error) is ValidationError:  # by whoever called it, of what it returned
+        return ContextMisuseError(str(error))
+    if not isinstance(error, TypeError):
         return error
     return ContextMisuseError(
         f"the function of {op.describe()}, {func!r}, could not be called with the step's context as its only argument "
