@@ -189,6 +189,10 @@ def _check(options: Any) -> None:
     checked_error_handler(options.get("error_handler"), is_async=True)
     for name in ("serdes", "operation_serdes"):
         check_serdes(options.get(name), name)
+    if options.get("boto3_client") is not None:
+        from .client.boto3_client import check_boto3_client
+
+        check_boto3_client(options["boto3_client"])
     if options.get("plugins") is not None:
         from .plugin_discovery import check_factories
 

@@ -582,6 +582,11 @@ def test_a_builder_refuses_a_wrong_option_at_once(wrong: Callable[[Any], Any], m
         wrong(DurableBuilder())
 
 
+def test_a_builder_refuses_what_is_no_boto3_client_at_once() -> None:
+    with pytest.raises(TypeError, match=r"int has no checkpoint_durable_execution\(\)"):
+        DurableBuilder().boto3_client(5)
+
+
 def test_plugins_may_come_from_an_iterator() -> None:
     made: list[Any] = []
     builder = DurableBuilder(plugins=iter([Factory(made)]))  # type: ignore[arg-type]

@@ -23,6 +23,16 @@ _NO_ANSWER: Final = frozenset({"ConnectionError", "HTTPClientError", "OSError"})
 _REFUSED_LOCALLY: Final = frozenset({"ParamValidationError"})
 
 
+def check_boto3_client(client: Any) -> None:
+    """Raise TypeError if ``client`` lacks an operation that a running function calls."""
+    for operation in ("checkpoint_durable_execution", "get_durable_execution_state"):
+        if not callable(getattr(client, operation, None)):
+            raise TypeError(
+                f"{type(client).__name__} has no {operation}(): pass a Lambda client, boto3.client('lambda'), "
+                "of boto3 1.42.1 or newer"
+            )
+
+
 class Boto3Client:
     """Checkpoints through ``client``, e.g. ``boto3.client("lambda")``.
 
@@ -31,12 +41,7 @@ class Boto3Client:
     """
 
     def __init__(self, client: Any, *, clock: Clock | None = None) -> None:
-        for operation in ("checkpoint_durable_execution", "get_durable_execution_state"):
-            if not callable(getattr(client, operation, None)):
-                raise TypeError(
-                    f"{type(client).__name__} has no {operation}(): pass a Lambda client, boto3.client('lambda'), "
-                    "of boto3 1.42.1 or newer"
-                )
+        check_boto3_client(client)
         self._client = client
         self._clock = clock or Clock()
         _announce(client)
