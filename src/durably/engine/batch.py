@@ -20,9 +20,8 @@ from durably.concurrency.models import BatchItem, BatchResult, CompletionReason
 from durably.config import BatchItemStatus, ChildConfig, NestingType
 from durably.exceptions import (
     ChildContextError,
-    ExecutionError,
-    InvocationError,
     SerDesError,
+    UnrecoverableError,
     ValidationError,
     error_object,
     operation_error,
@@ -133,7 +132,7 @@ def batch(op: Op, plan: Batch) -> Protocol:
         if run.must_queue(op.id):
             yield Turn(op.id)
         text = details.get("Result")
-        return None if text is None else plan.codec.decode(text)
+        return None if text is None else run.consult(plan.codec.decode, text)
     if record is None:
         op.post("START")
     strand = _Strand(op, plan)
@@ -145,8 +144,9 @@ def batch(op: Op, plan: Batch) -> Protocol:
             text = CompletionRecord.envelope(result, plan.result_type, _summary(plan, result))
             remedy = "Let summary_generator return less, or divide the items among several calls."
             check_size(f"the summary of {op.describe()}", text, remedy)
-    except (ExecutionError, InvocationError):
-        raise  # the run's verdict is out
+    except UnrecoverableError as error:  # says itself what is to become of the execution or the invocation
+        run.end_by(error)
+        raise
     except Exception as error:
         failure = error_object(error)
         yield op.put("FAIL", completion=True, Error=failure)
@@ -200,7 +200,7 @@ def _rebuild(op: Op, plan: Batch, decided: CompletionRecord | None) -> Protocol:
         result = BatchResult.from_items(ordered, plan.config.completion_config)
     else:
         result = BatchResult(ordered, decided.completion_reason)
-    return result if plan.config.serdes is None else plan.codec.round_trip(result)[1]
+    return result if plan.config.serdes is None else op.run.consult(plan.codec.round_trip, result)[1]
 
 
 def _recorded_branch(op: Op, plan: Batch, index: int) -> Protocol:

@@ -56,7 +56,7 @@ def callback_result(op: Op, codec: Codec | None) -> Protocol:
     status = record["Status"]
     if status == "SUCCEEDED":
         text = details.get("Result")
-        return text if text is None or codec is None else codec.decode(text)
+        return text if text is None or codec is None else op.run.consult(codec.decode, text)
     if status == "TIMED_OUT":
         raise operation_error(CallbackTimeoutError, op.error(record, f"{op.describe()} timed out"))
     ending = "failed" if status == "FAILED" else f"was {status}"

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from durably._configs import ChildConfig
 from durably.exceptions import (
     ChildContextError,
-    ExecutionError,
-    InvocationError,
+    UnrecoverableError,
     ValidationError,
     error_object,
     operation_error,
@@ -29,7 +28,6 @@ from .requests import Body, Turn
 from .run import Protocol
 from .scope import Scope
 from .sizes import check_size
-from .suspension import Verdict
 
 if TYPE_CHECKING:
     from durably.serdes import Codec
@@ -58,7 +56,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
                 if run.must_queue(op.id):
                     yield Turn(op.id)
                 text = details.get("Result")
-                return None if text is None else codec.decode(text)
+                return None if text is None else run.consult(codec.decode, text)
             yield from raise_recorded(op, record, ChildContextError)
     if record is None and not virtual:
         op.post("START")
@@ -80,11 +78,8 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
         if replay_children and not virtual and not rebuild:
             text = _summary(config, value)
             check_size(f"the summary of {op.describe()}", text, "Let summary_generator return less.")
-    except ExecutionError as error:  # says itself that the execution is to fail
-        run.end(Verdict(error=error_object(error), cause=error))
-        raise
-    except InvocationError as error:  # says itself that the invocation is to be tried again
-        run.end(Verdict(raises=error))
+    except UnrecoverableError as error:  # says itself what is to become of the execution or the invocation
+        run.end_by(error)
         raise
     except Exception as error:
         failure = error_object(_mapped(config, error))

@@ -28,8 +28,9 @@ def invoke(
     """
     payload: str | None = None
     if op.record() is None:  # before it begins: what cannot be written is not begun
-        payload = encode_payload()
-        check_size(f"the payload of {op.describe()}", payload, "Store it elsewhere and pass a reference.")
+        written: str = op.run.consult(encode_payload)
+        check_size(f"the payload of {op.describe()}", written, "Store it elsewhere and pass a reference.")
+        payload = written
     record = op.begin()
     if record is None:
         options: ChainedInvokeOptions = {"FunctionName": function_name}
@@ -37,8 +38,6 @@ def invoke(
             options["TenantId"] = tenant_id
         if op.run.hooks is not None and (trace_id := op.run.hooks.trace_id(op, function_name)) is not None:
             options["XAmznTraceId"] = trace_id
-        payload = encode_payload()
-        check_size(f"the payload of {op.describe()}", payload, "Store it elsewhere and pass a reference.")
         yield op.put("START", Payload=payload, ChainedInvokeOptions=options)
         record = op.record()
     elif is_terminal(record) and op.run.must_queue(op.id):
@@ -49,6 +48,6 @@ def invoke(
     details = op.details(record)
     if record["Status"] == "SUCCEEDED":
         text = details.get("Result")
-        return None if text is None else codec.decode(text)
+        return None if text is None else op.run.consult(codec.decode, text)
     message = f"{op.describe()} of {function_name} ended as {record['Status']}"
     raise operation_error(InvokeError, op.error(record, message))

@@ -6,7 +6,7 @@ A run is what the contexts of one invocation share. The two subclasses add the w
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from durably.checkpointing import CheckpointConfig
@@ -15,6 +15,7 @@ from durably.exceptions import (
     InvocationError,
     NonDeterministicExecutionError,
     TerminationReason,
+    UnrecoverableError,
     error_object,
 )
 from durably.wire.api_errors import ApiError
@@ -179,6 +180,23 @@ class Run:
             self.verdict = verdict
             self.outbox.discard()
 
+    def end_by(self, error: UnrecoverableError) -> None:
+        """End as ``error`` says, whoever catches it: the execution fails, or the invocation is to be tried again."""
+        if isinstance(error, InvocationError):
+            self.end(Verdict(raises=error))
+        else:
+            self.end(Verdict(error=error_object(error), cause=error))
+
+    def consult(self, call: Callable[..., Any], *args: Any) -> Any:
+        """``call(*args)``, a serdes of the program's own. What it fails with for the moment ends the invocation,
+        whoever catches it: the code must not take another way because of it.
+        """
+        try:
+            return call(*args)
+        except UnrecoverableError as error:
+            self.end_by(error)
+            raise
+
     def suspend(self) -> SuspendExecution:
         """End with PENDING, or to go on in another invocation at once if time is up; returns what to raise."""
         self.end(self.timeout_near() if self.stopping else Verdict(pending=True))
@@ -220,6 +238,9 @@ class Run:
                 self.hooks.note_changes(operations)
             for operation in operations:
                 ops[operation["Id"]] = operation
+        except (KeyError, TypeError):
+            self.end(Verdict(raises=_no_answer(response)))
+            return
         except Exception as error:
             self.end(Verdict(raises=error))
             return
@@ -233,12 +254,15 @@ def state_of(answer: CheckpointResponse) -> ExecutionState:
     """The state in an answer. Raises CheckpointError for what is no answer: a client may be anybody's code."""
     try:
         state = answer["NewExecutionState"]
-        found = state["Operations"]
-        if isinstance(found, list) and all(isinstance(one, dict) and "Id" in one for one in found):
+        if isinstance(state["Operations"], list):
             return state
     except (KeyError, TypeError):
         pass
-    raise CheckpointError(
+    raise _no_answer(answer)
+
+
+def _no_answer(answer: object) -> CheckpointError:
+    return CheckpointError(
         f"the client answered a checkpoint with {str(answer)[:200]}; it must return the response of "
         "CheckpointDurableExecution, a dict with NewExecutionState.Operations, each with its Id"
     )

@@ -16,11 +16,10 @@ from durably._configs import StepConfig, StepSemantics
 from durably.checkpointing import CheckpointMode
 from durably.exceptions import (
     ContextMisuseError,
-    ExecutionError,
-    InvocationError,
     SerDesError,
     StepError,
     StepInterruptedError,
+    UnrecoverableError,
     ValidationError,
     error_object,
     operation_error,
@@ -32,7 +31,6 @@ from .requests import Body, Park, Turn
 from .run import Protocol
 from .scope import Scope
 from .sizes import check_result
-from .suspension import Verdict
 
 if TYPE_CHECKING:
     from durably.serdes import Codec
@@ -68,7 +66,7 @@ def step(
             if run.must_queue(op.id):
                 yield Turn(op.id)
             result = record.get("StepDetails", _NO_DETAILS).get("Result")
-            return None if result is None else codec.decode(result)
+            return None if result is None else run.consult(codec.decode, result)
         if record is not None and is_terminal(record):
             yield from raise_recorded(op, record, StepError)
         if record is not None and record["Status"] == "PENDING":
@@ -91,11 +89,8 @@ def step(
             value = yield Body(body, (make_context(op, attempt),), scope, is_step=True, timeout=config.timeout_seconds)
             text, value = codec.round_trip(value)
             check_result(op, text)
-        except ExecutionError as error:  # says itself that the execution is to fail
-            run.end(Verdict(error=error_object(error), cause=error))
-            raise
-        except InvocationError as error:  # says itself that the invocation is to be tried again
-            run.end(Verdict(raises=error))
+        except UnrecoverableError as error:  # says itself what is to become of the execution or the invocation
+            run.end_by(error)
             raise
         except BaseException as error:
             yield from _failed(op, _explain(op, func, failure_of(op, error)), attempt, config)

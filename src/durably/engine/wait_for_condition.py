@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import (
-    ExecutionError,
-    InvocationError,
+    UnrecoverableError,
     WaitForConditionError,
     error_object,
     operation_error,
@@ -24,7 +23,6 @@ from .requests import Body, Park, Turn
 from .run import Protocol
 from .scope import Scope
 from .sizes import check_size
-from .suspension import Verdict
 
 if TYPE_CHECKING:
     from durably.serdes import Codec
@@ -54,7 +52,7 @@ def wait_for_condition(
             if run.must_queue(op.id):
                 yield Turn(op.id)
             text = op.details(record).get("Result")
-            return None if text is None else codec.decode(text)
+            return None if text is None else run.consult(codec.decode, text)
         if record is not None and record["Status"] == "PENDING":
             yield Park(op, op.details(record).get("NextAttemptTimestamp"))
             record = op.record()
@@ -75,11 +73,8 @@ def wait_for_condition(
             decision = decide_wait(config.wait_strategy, state, attempt)
             if decision.should_continue:
                 _check_timeout(op, config, waited_ms + run.environment.now_ms() - began_ms, decision.delay_seconds)
-        except ExecutionError as error:  # says itself that the execution is to fail
-            run.end(Verdict(error=error_object(error), cause=error))
-            raise
-        except InvocationError as error:  # says itself that the invocation is to be tried again
-            run.end(Verdict(raises=error))
+        except UnrecoverableError as error:  # says itself what is to become of the execution or the invocation
+            run.end_by(error)
             raise
         except BaseException as error:
             failure = error_object(failure_of(op, error))
