@@ -149,6 +149,18 @@ def test_what_a_model_holds_beyond_its_fields_is_not_changed() -> None:
         codec_for(Scan).encode(Scan(note=Line(sku="a")))
 
 
+class Account(BaseModel):
+    name: str
+    password: str = Field(default="", exclude=True)
+
+
+def test_a_field_that_is_left_out_may_not_be_lost_in_a_record_but_is_not_for_others() -> None:
+    account = Account(name="ada", password="secret")
+    assert json_codec_for(list[Account]).encode([account]) == '[{"name":"ada"}]'
+    with pytest.raises(SerDesError, match=r"\$\.password is 'secret'"):
+        codec_for(Account).encode(account)
+
+
 def test_for_other_programs_it_is_json_as_pydantic_writes_it() -> None:
     taken = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
     text = json_codec_for(Scan).encode(Scan(taken=taken))

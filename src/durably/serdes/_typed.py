@@ -139,7 +139,7 @@ class TypedCodec:
 def same(value: Any, back: Any, loose: bool = False, extras: bool = True) -> bool:
     """Whether a round trip kept everything, also for classes without ``==`` and for NaN.
 
-    ``extras``: what a model holds beyond its fields, too.
+    ``extras``: what a model holds beyond its fields, too, and in fields that it leaves out.
     """
     if value is back:
         return True
@@ -163,11 +163,18 @@ def same(value: Any, back: Any, loose: bool = False, extras: bool = True) -> boo
         return value.keys() == back.keys() and all(same(part, back[key], loose, extras) for key, part in value.items())
     names = field_names(cls)
     if names is not None:
-        more = ("__pydantic_extra__",) if extras and hasattr(value, "__pydantic_extra__") else ()
-        return all(
-            same(getattr(value, name, None), getattr(back, name, None), loose, extras) for name in (*names, *more)
-        )
+        if not extras:
+            names = tuple(name for name in names if not _is_excluded(cls, name))
+        elif hasattr(value, "__pydantic_extra__"):
+            names = (*names, "__pydantic_extra__")
+        return all(same(getattr(value, name, None), getattr(back, name, None), loose, extras) for name in names)
     return (back == value) is True
+
+
+def _is_excluded(cls: type[Any], name: str) -> bool:
+    """Whether a model never writes that field: ``Field(exclude=True)``."""
+    fields = getattr(cls, "__pydantic_fields__", None) or {}
+    return getattr(fields.get(name), "exclude", None) is True
 
 
 _QUALIFIERS: Final = (typing.Final, typing.ClassVar, typing.Required, typing.NotRequired)
