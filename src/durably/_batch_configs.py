@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 from ._completion import CompletionConfig, check_count
 from ._config_checks import check_callable, check_result_type, check_serdes
@@ -244,6 +244,34 @@ class MapConfig(Value, Generic[T]):
     item_batcher: ItemBatcher | None
     result_type: Any
 
+    @overload
+    def __init__(
+        self: MapConfig[Any],
+        max_concurrency: int | None = None,
+        completion_config: CompletionConfig = ...,
+        serdes: SerDes[Any] | None = None,
+        item_serdes: SerDes[Any] | None = None,
+        summary_generator: BatchSummary | None = None,
+        nesting_type: NestingType = ...,
+        item_namer: None = None,
+        *,
+        item_batcher: ItemBatcher | None = None,
+        result_type: Any = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        max_concurrency: int | None = None,
+        completion_config: CompletionConfig = ...,
+        serdes: SerDes[Any] | None = None,
+        item_serdes: SerDes[Any] | None = None,
+        summary_generator: BatchSummary | None = None,
+        nesting_type: NestingType = ...,
+        item_namer: Callable[[T, int], str] | None = None,
+        *,
+        item_batcher: ItemBatcher | None = None,
+        result_type: Any = None,
+    ) -> None: ...
     def __init__(
         self,
         max_concurrency: int | None = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, T
 
 from ._config_checks import check_callable, check_result_type, check_retry_strategy, check_serdes, check_sub_type
 from ._duration import Duration, DurationLike, as_duration
-from ._values import Value, publish
+from ._values import T, Value, publish
 from .exceptions import ValidationError
 from .wire.limits import MAX_CALLBACK_TIMEOUT_SECONDS, TENANT_ID_PATTERN
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .retries import RetryDecision
     from .serdes import SerDes
 
-T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 if TYPE_CHECKING:
     P = TypeVarWithDefault("P", default=Any)

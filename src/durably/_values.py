@@ -9,10 +9,17 @@ their ``__init__`` out, share the rest from one base, and still answer to `datac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
     import dataclasses
+
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    T = TypeVarWithDefault("T", default=Any)
+else:
+    T = TypeVar("T")
+"""For classes that often say nothing of their type, like ``ChildConfig()``: that is a ``ChildConfig[Any]`` then."""
 
 
 class _DataclassView:

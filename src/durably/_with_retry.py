@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ._configs import ChildConfig
-from ._values import Value, publish
+from ._values import T, Value, publish
 from .exceptions import ValidationError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WithRetryConfig", "with_retry"]
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 
 class WithRetryConfig(Value, Generic[T]):
@@ -61,24 +61,24 @@ class WithRetryConfig(Value, Generic[T]):
 @overload
 def with_retry(
     context: DurableContext,
-    func: Callable[[DurableContext, int], T],
+    func: Callable[[DurableContext, int], R],
     config: WithRetryConfig[Any] | None = None,
     name: str | None = None,
-) -> T: ...
+) -> R: ...
 @overload
 def with_retry(
     context: AsyncDurableContext,
-    func: Callable[[AsyncDurableContext, int], Awaitable[T]],
+    func: Callable[[AsyncDurableContext, int], Awaitable[R]],
     config: WithRetryConfig[Any] | None = None,
     name: str | None = None,
-) -> Coroutine[object, None, T]: ...
+) -> Coroutine[object, None, R]: ...
 @overload
 def with_retry(
     context: AsyncDurableContext,
-    func: Callable[[AsyncDurableContext, int], T | Awaitable[T]],
+    func: Callable[[AsyncDurableContext, int], R | Awaitable[R]],
     config: WithRetryConfig[Any] | None = None,
     name: str | None = None,
-) -> Coroutine[object, None, T]: ...
+) -> Coroutine[object, None, R]: ...
 def with_retry(context: Any, func: Any, config: WithRetryConfig[Any] | None = None, name: str | None = None) -> Any:
     """``context.with_retry(func, name, config)``."""
     return context.with_retry(func, name, config)

@@ -18,11 +18,11 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from ._config_checks import check_callable, check_serdes
-from ._values import Value, publish
+from ._values import T, Value, publish
 from .exceptions import SerDesError, ValidationError
 from .serdes import Codec, SerDes, SerDesCodec, SerDesContext, WrappingSerDes, codec_for
 from .serdes._base import excerpt
@@ -38,7 +38,6 @@ __all__ = [
     "GeneratePreview",
 ]
 
-T = TypeVar("T")
 
 _OVERFLOW_BYTES: Final = REPLAY_CHILDREN_ABOVE - 1024
 _LONGEST_NAME: Final = 100

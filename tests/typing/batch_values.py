@@ -59,8 +59,10 @@ def wrong(status: CompletionStatus) -> bool:
 CompletionConfig(should_complete=two_of_three)
 CompletionConfig(should_complete=wrong)  # type: ignore[arg-type]
 MapConfig[str](3, summary_generator=map_summary, item_namer=lambda item, index: item.upper())
-MapConfig(item_batcher=ItemBatcher(10), result_type=int)
-MapConfig(3, item_batchers=None)  # type: ignore[call-arg]
+in_batches = MapConfig(item_batcher=ItemBatcher(10), result_type=int)
+assert_type(in_batches, MapConfig[Any])
+named: MapConfig[str] = MapConfig(item_namer=lambda item, index: item.upper())
+MapConfig(3, item_batchers=None)  # type: ignore[call-overload]
 ParallelConfig(completion_config=CompletionConfig.first_successful(), summary_generator=parallel_summary)
 ParallelConfig(3, None)  # type: ignore[arg-type]
 assert_type(ItemBatcher().batches(["a"], len), list[tuple[int, list[str]]])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
-from typing import assert_type
+from typing import Any, assert_type
 
 from durably.config import CallbackConfig, ChildConfig, Duration, InvokeConfig, StepConfig, WaitForCallbackConfig
 from durably.exceptions import StepError, operation_error
@@ -16,10 +16,11 @@ from durably.retries import (
     RetryPresets,
     RetryStrategy,
     RetryStrategyConfig,
+    WithRetryConfig,
     create_retry_strategy,
     retry_if,
 )
-from durably.serdes import JsonSerDes, SerDes, SerDesContext
+from durably.serdes import CompressSerDes, DefaultSerDes, JsonSerDes, PipelineSerDes, SerDes, SerDesContext
 
 # durations
 assert_type(Duration.from_hours(1.5) + Duration(3), Duration)
@@ -48,6 +49,14 @@ class Hex(SerDes[int]):
 
 
 assert_type(ChildConfig(serdes=Hex()), ChildConfig[int])
+as_usual = ChildConfig()
+assert_type(as_usual, ChildConfig[Any])
+retried = WithRetryConfig(RetryPresets.none())
+assert_type(retried, WithRetryConfig[Any])
+compressed = PipelineSerDes(CompressSerDes())
+assert_type(compressed, PipelineSerDes[Any])
+child_of_it = ChildConfig(serdes=compressed, operation_serdes=DefaultSerDes())
+assert_type(JsonSerDes(), JsonSerDes[Any])
 assert_type(InvokeConfig(Hex(), JsonSerDes[str]()), InvokeConfig[int, str])
 
 # strategies: ready-made, composed, or any function of the error and the number of attempts

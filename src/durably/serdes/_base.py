@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
-from durably._values import Value
+from durably._values import T, Value
 from durably.exceptions import RetryableSerDesError, SerDesError
 from durably.wire.payloads import NO_TEXT
-
-T = TypeVar("T")
 
 
 class SerDesContext(Value):

@@ -13,10 +13,10 @@ import json
 import zlib
 from base64 import b85decode, b85encode
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from durably._config_checks import check_not_awaited, check_serdes
-from durably._values import publish
+from durably._values import T, publish
 from durably.exceptions import RetryableSerDesError, SerDesError, ValidationError
 
 from ._base import Codec, SerDes, SerDesCodec, SerDesContext, WrappingSerDes, excerpt
@@ -24,7 +24,6 @@ from ._select import codec_for
 
 __all__ = ["CompressSerDes", "CustomSerDes", "PipelineSerDes", "custom_serdes"]
 
-T = TypeVar("T")
 
 _COMPRESSED: Final = "zlib:"
 _AS_IT_IS: Final = "text:"
