@@ -128,6 +128,7 @@ ROUND_TRIPS: list[tuple[Any, Any, str]] = [
     (bytearray, bytearray(b"x"), '"eA=="'),
     (Decimal, Decimal("1.50"), '"1.50"'),
     (Decimal, Decimal("NaN"), '"NaN"'),
+    (Decimal, Decimal("sNaN"), '"sNaN"'),
     (uuid.UUID, UUID, f'"{UUID}"'),
     (dt.date, dt.date(2026, 1, 2), '"2026-01-02"'),
     (dt.time, dt.time(1, 2, 3, 4), '"01:02:03.000004"'),
@@ -396,3 +397,30 @@ def test_times_come_back(span: dt.timedelta, clock: dt.time, dates: dict[uuid.UU
     assert codec_for(dt.timedelta).round_trip(span)[1] == span
     assert codec_for(dt.time).round_trip(clock)[1] == clock
     assert codec_for(dict[uuid.UUID, dt.date]).round_trip(dates)[1] == dates
+
+
+@dataclass
+class Incomparable:
+    """As columns of numbers are: comparing them gives no yes or no, or fails."""
+
+    numbers: list[int]
+    answer: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        raise ArithmeticError("which of them?")
+
+
+@pytest.mark.parametrize("make", [codec_for, json_codec_for])
+def test_values_that_cannot_be_compared_come_back(make: Any) -> None:
+    text, back = make(list[Incomparable]).round_trip([Incomparable([1, 2])])
+    assert text == '[{"numbers":[1,2],"answer":null}]'
+    assert back[0].numbers == [1, 2]
+
+
+@pytest.mark.parametrize("make", [codec_for, json_codec_for])
+def test_without_an_annotation_too(make: Any) -> None:
+    class Odd(dict[str, int]):
+        def __eq__(self, other: object) -> bool:
+            raise ArithmeticError("which of them?")
+
+    assert make().encode(Odd(a=1)) == '{"a":1}'

@@ -12,7 +12,7 @@ from ._base import excerpt
 from ._hooks import to_builtins_hook
 from ._paths import BadValue, format_path
 from ._tags import is_tagged, read_json, untag, write_tagged
-from ._typed import RICH, TAG_START, describe, same
+from ._typed import RICH, TAG_START, describe, equal, same
 
 
 class PydanticCodec:
@@ -75,7 +75,7 @@ class PydanticCodec:
             raise SerDesError(
                 f"cannot record the value: {describe(self.annotation)} does not read back what it writes: {failure}"
             ) from failure
-        if (back == value) is True or same(value, back, loose=True, extras=self._tagged):
+        if equal(value, back) or same(value, back, loose=True, extras=self._tagged):
             return text, back
         from ._explain import first_difference
 

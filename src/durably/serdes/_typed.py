@@ -62,7 +62,7 @@ class TypedCodec:
             if type(value) is self._same_type:
                 return data.decode(), value
             back = self._read(data)
-            if (back == value) is True or same(value, back, self._loose):
+            if equal(value, back) or same(value, back, self._loose):
                 text = data.decode()
                 if not self._looks_tagged(text):
                     return text, back
@@ -136,6 +136,14 @@ class TypedCodec:
         return msgspec.convert(tree, self.annotation, str_keys=True, dec_hook=from_json_hook)
 
 
+def equal(value: Any, back: Any) -> bool:
+    """``==``, for classes whose own may raise, or answer with anything."""
+    try:
+        return (back == value) is True
+    except Exception:
+        return False
+
+
 def same(value: Any, back: Any, loose: bool = False, extras: bool = True) -> bool:
     """Whether a round trip kept everything, also for classes without ``==`` and for NaN.
 
@@ -145,7 +153,7 @@ def same(value: Any, back: Any, loose: bool = False, extras: bool = True) -> boo
         return True
     cls: type[Any] = type(value)
     if cls is not type(back):
-        if (back == value) is True:
+        if equal(value, back):
             return True
         if not loose:
             return False
@@ -155,8 +163,10 @@ def same(value: Any, back: Any, loose: bool = False, extras: bool = True) -> boo
         if type(back) is dict and type(value) is not dict and isinstance(value, collections.abc.Mapping):
             return same(dict(value), back, loose, extras)
         return False
-    if isinstance(value, (float, Decimal)):
-        return (back == value) is True or (math.isnan(value) and math.isnan(back))
+    if isinstance(value, Decimal):
+        return str(value) == str(back) or equal(value, back)
+    if isinstance(value, float):
+        return equal(value, back) or (math.isnan(value) and math.isnan(back))
     if isinstance(value, (list, tuple)):
         return len(value) == len(back) and all(same(a, b, loose, extras) for a, b in zip(value, back, strict=True))
     if isinstance(value, dict):
@@ -168,7 +178,7 @@ def same(value: Any, back: Any, loose: bool = False, extras: bool = True) -> boo
         elif hasattr(value, "__pydantic_extra__"):
             names = (*names, "__pydantic_extra__")
         return all(same(getattr(value, name, None), getattr(back, name, None), loose, extras) for name in names)
-    return (back == value) is True
+    return equal(value, back)
 
 
 def _is_excluded(cls: type[Any], name: str) -> bool:

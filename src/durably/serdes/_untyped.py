@@ -47,7 +47,7 @@ class UntypedCodec:
             back = _read(data)
             if (back == value) is True and not (cls is dict and "t" in value and "v" in value):
                 return data.decode(), back
-        except FAILURES:
+        except Exception:  # FAILURES, or what the value's own == raises
             pass
         try:
             text = write_tagged(value)
@@ -78,7 +78,7 @@ class PlainJsonCodec:
             # NaN would go as null, so a text with a null in it is looked at more closely.
             if b"null" not in data or (_read(data) == value) is True:
                 return data.decode()
-        except FAILURES:
+        except Exception:  # the same
             pass
         try:
             return write_plain(value)
