@@ -312,6 +312,16 @@ def test_a_summary_must_be_text(flavour: Flavour, summary: object) -> None:
     )
 
 
+def test_a_summary_without_a_form_in_utf_8_is_recorded_as_far_as_it_has_one(flavour: Flavour) -> None:
+    def handler(event, ctx):
+        config: ChildConfig[str] = ChildConfig(summary_generator=lambda value: "é\ud800")
+        return len((yield ctx.run_in_child_context(flavour(lambda inner: "x" * LARGE), name="big", config=config)))
+
+    world = flavour.run(handler)
+    assert world.value == LARGE
+    assert world.named("big")["ContextDetails"]["Result"] == "é\\ud800"
+
+
 @pytest.mark.parametrize("where", ["handler", "child", "step"])
 def test_an_invocation_error_tries_the_invocation_again(flavour: Flavour, where: str) -> None:
     def handler(event, ctx):

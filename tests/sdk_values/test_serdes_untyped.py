@@ -446,6 +446,11 @@ class TestSerDes:
             codec.decode("text")
         with pytest.raises(SerDesError, match=r"Broken\.serialize\(\) returned 5 \(int\), not a str"):
             codec.encode(5)
+        assert codec.encode("naïve \U0001f600") == "naïve \U0001f600"
+        with pytest.raises(
+            SerDesError, match=r"Broken\.serialize\(\) returned 'é\\ud800', with half of a surrogate pair at 1"
+        ):
+            codec.encode("é\ud800")
         for own in (SerDesError("mine"), RetryableSerDesError("later")):
             with pytest.raises(type(own)) as error:
                 codec.encode(own)

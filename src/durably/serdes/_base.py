@@ -141,6 +141,15 @@ class SerDesCodec:
             raise SerDesError(
                 f"{type(self._serdes).__name__}.serialize() returned {excerpt(text)} ({type(text).__name__}), not a str"
             )
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as failure:
+                name = type(self._serdes).__name__
+                raise SerDesError(
+                    f"{name}.serialize() returned {excerpt(text)}, with half of a surrogate pair at {failure.start}: it is "
+                    "recorded as UTF-8, which has no form for that. json.dumps() writes ASCII"
+                ) from None
         return text
 
     def decode(self, text: str) -> Any:
