@@ -147,8 +147,8 @@ class SerDesCodec:
             except UnicodeEncodeError as failure:
                 name = type(self._serdes).__name__
                 raise SerDesError(
-                    f"{name}.serialize() returned {excerpt(text)}, with half of a surrogate pair at {failure.start}: it is "
-                    "recorded as UTF-8, which has no form for that. json.dumps() writes ASCII"
+                    f"{name}.serialize() returned {excerpt(text)}, with half of a surrogate pair at {failure.start}: "
+                    "it is recorded as UTF-8, which has no form for that. json.dumps() writes ASCII"
                 ) from None
         return text
 
