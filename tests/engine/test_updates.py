@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import threading
+from typing import Any
 
 import pytest
 
-from durably import CallbackConfig, Duration, RetryPresets, StepConfig
+from durably import CallbackConfig, ChildConfig, Duration, RetryPresets, StepConfig, custom_serdes
 from durably.wire.ids import operation_id
 
 from .harness import Answer, Flavour, World
@@ -348,3 +350,38 @@ def test_an_answer_comes_in_pages(flavour: Flavour) -> None:
     assert world.value == ["y"] * 5
     assert world.invocations == 1
     assert [call.kind for call in world.link.calls].count("get_state") >= 2
+
+
+def test_texts_of_a_class_of_their_own_are_recorded_as_texts(flavour: Flavour) -> None:
+    """Names from a StrEnum, what a serdes or a summary_generator makes."""
+
+    class Text(str):
+        __slots__ = ()
+
+    class Name(enum.StrEnum):
+        CHARGE = "charge"
+
+    serdes = custom_serdes(lambda value, context: Text(f'"{value}"'), lambda text, context: text)
+    large = ChildConfig[str](summary_generator=lambda result: Text("large"))
+
+    def handler(event: Any, ctx: Any) -> Any:
+        plain = yield ctx.step(flavour(lambda step: 1), name="charge")
+        first = yield ctx.step(flavour(lambda step: 1), name=Text("charge"), config=StepConfig(serdes=serdes))
+        second = yield ctx.invoke(Text("ship"), first, name=Name.CHARGE)
+        third = yield ctx.run_in_child_context(flavour(lambda inner: "x" * 300_000), name=Text("child"), config=large)
+        return [plain, first, second, len(third)]
+
+    sent: list[Any] = []
+    world = flavour.world(handler, functions={"ship": lambda event: "shipped"})
+    submit = world.service.submit_checkpoint
+
+    def record(arn: Any, token: Any, updates: Any, *rest: Any) -> None:
+        sent.extend(updates)
+        submit(arn, token, updates, *rest)
+
+    world.service.submit_checkpoint = record  # type: ignore[method-assign]
+    world.run()
+    assert world.value == [1, '"1"', "shipped", 300_000]
+    assert world.invocations == 2, "no call was refused"
+    texts = [(key, value) for update in sent for key, value in update.items() if isinstance(value, str)]
+    assert [(key, value) for key, value in texts if type(value) is not str and key != "SubType"] == []

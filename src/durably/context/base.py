@@ -159,7 +159,7 @@ class ContextBase:
         run = self.run
         if run.verdict is not None or run.returned or scope.branch is not None:
             run.refuse_if_ended(scope.branch)
-        if name not in GOOD_NAMES:
+        if name is not None and (type(name) is not str or name not in GOOD_NAMES):
             name = check_name(name)
         return Op(run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)
 
@@ -260,6 +260,7 @@ class ContextBase:
             raise ValidationError(
                 f"{function_name!r} is not the name or ARN of a function, e.g. 'ship', 'ship:$LATEST', 'ship:prod'"
             )
+        function_name = str.__str__(function_name)
         op = self._op("CHAINED_INVOKE", "ChainedInvoke", name)
 
         def encode_payload() -> str:

@@ -150,7 +150,7 @@ class SerDesCodec:
                     f"{name}.serialize() returned {excerpt(text)}, with half of a surrogate pair at {failure.start}: "
                     "it is recorded as UTF-8, which has no form for that. json.dumps() writes ASCII"
                 ) from None
-        return text
+        return str.__str__(text)
 
     def decode(self, text: str) -> Any:
         try:

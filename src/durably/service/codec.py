@@ -14,7 +14,16 @@ __all__ = ["decode_head", "index_entry", "load", "take_row"]
 _DAY_MS: Final = 86_400_000
 
 _Records = tuple[Facts | None, Outcome | None, list[Op]]
-_encoder: Final = msgspec.json.Encoder()
+
+
+def _text(value: object) -> str:
+    """What a client in this process hands over is not read from JSON: a text may be of a class of its own."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"a record cannot hold a {type(value).__name__}")
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=_text)
 _records: Final = msgspec.json.Decoder(_Records)
 _head: Final = msgspec.json.Decoder(Head)
 
