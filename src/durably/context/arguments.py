@@ -58,7 +58,7 @@ def check_name(name: Any) -> str | None:
         if isinstance(name, Value):
             shown += ": a configuration is passed as config="
         raise ValidationError(f"an operation's name is 1 to {MAX_NAME_LENGTH} printable ASCII characters, not {shown}")
-    name = str.__str__(name)  # of a StrEnum, for instance
+    text = str.__str__(name)  # of a StrEnum, for instance
     if len(GOOD_NAMES) < 4096:
-        GOOD_NAMES.add(name)
-    return name
+        GOOD_NAMES.add(text)
+    return text
