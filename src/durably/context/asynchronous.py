@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from durably.waits import WaitForConditionConfig
 
     from .operation_contexts import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
-    from .signatures import R1, R2, R3, AsyncBranch, EitherBranch, R
+    from .signatures import R1, R2, R3, Asked, AsyncBranch, EitherBranch, R
 
 __all__ = ["AsyncCallback", "AsyncDurableContext"]
 
@@ -97,8 +97,8 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         name: str | None = None,
         config: StepConfig | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> Coroutine[object, None, T]: ...
+        result_type: TypeForm[Asked],
+    ) -> Coroutine[object, None, Asked]: ...
     @overload
     def step(
         self,
@@ -136,8 +136,8 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     ) -> Coroutine[object, None, AsyncCallback[T]]: ...
     @overload
     def create_callback(
-        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: TypeForm[T]
-    ) -> Coroutine[object, None, AsyncCallback[T]]: ...
+        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: TypeForm[Asked]
+    ) -> Coroutine[object, None, AsyncCallback[Asked]]: ...
     @overload
     def create_callback(
         self, name: str | None = None, config: CallbackConfig | None = None
@@ -169,8 +169,8 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> Coroutine[object, None, T]: ...
+        result_type: TypeForm[Asked],
+    ) -> Coroutine[object, None, Asked]: ...
     @overload
     def wait_for_callback(
         self,
@@ -208,8 +208,8 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         name: str | None = None,
         config: InvokeConfig[Any, Any] | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> Coroutine[object, None, T]: ...
+        result_type: TypeForm[Asked],
+    ) -> Coroutine[object, None, Asked]: ...
     @overload
     def invoke(
         self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
@@ -242,8 +242,8 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         name: str | None = None,
         config: ChildConfig[Any] | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> Coroutine[object, None, T]: ...
+        result_type: TypeForm[Asked],
+    ) -> Coroutine[object, None, Asked]: ...
     @overload
     def run_in_child_context(
         self,
@@ -383,8 +383,8 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
         name: str | None = None,
         config: WithRetryConfig[Any] | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> Coroutine[object, None, T]: ...
+        result_type: TypeForm[Asked],
+    ) -> Coroutine[object, None, Asked]: ...
     @overload
     def with_retry(
         self,
@@ -415,12 +415,12 @@ class AsyncDurableContext(BatchOperations, FlowOperations, AsyncFutures, ExtraOp
     def step_with_compensation(
         self,
         func: Callable[[StepContext], Any],
-        compensate: Callable[[AsyncDurableContext, T], Any],
+        compensate: Callable[[AsyncDurableContext, Asked], Any],
         name: str | None = None,
         config: StepConfig | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> Coroutine[object, None, T]: ...
+        result_type: TypeForm[Asked],
+    ) -> Coroutine[object, None, Asked]: ...
     @overload
     def step_with_compensation(
         self,

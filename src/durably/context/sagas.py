@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .asynchronous import AsyncDurableContext
     from .operation_contexts import StepContext
+    from .signatures import Asked
     from .synchronous import DurableContext
 
 __all__ = ["AsyncSaga", "Saga"]
@@ -73,12 +74,12 @@ class Saga(_SagaBase["DurableContext"]):
     def step(
         self,
         func: Callable[[StepContext], Any],
-        compensate: Callable[[DurableContext, T], Any],
+        compensate: Callable[[DurableContext, Asked], Any],
         name: str | None = None,
         config: StepConfig | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> T: ...
+        result_type: TypeForm[Asked],
+    ) -> Asked: ...
     @overload
     def step(
         self,
@@ -127,12 +128,12 @@ class AsyncSaga(_SagaBase["AsyncDurableContext"]):
     def step(
         self,
         func: Callable[[StepContext], Any],
-        compensate: Callable[[AsyncDurableContext, T], Any],
+        compensate: Callable[[AsyncDurableContext, Asked], Any],
         name: str | None = None,
         config: StepConfig | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> Coroutine[object, None, T]: ...
+        result_type: TypeForm[Asked],
+    ) -> Coroutine[object, None, Asked]: ...
     @overload
     def step(
         self,

@@ -7,7 +7,7 @@ it would else look for a class that they share, find ``object`` and refuse a lis
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union
 
 from durably.config import ParallelBranch
 
@@ -16,11 +16,18 @@ from .asynchronous import AsyncDurableContext
 from .sync_futures import DurableFuture
 from .synchronous import DurableContext
 
-__all__ = ["R1", "R2", "R3", "AsyncBranch", "AsyncOperand", "Branch", "EitherBranch", "Operand", "R"]
+__all__ = ["R1", "R2", "R3", "Asked", "AsyncBranch", "AsyncOperand", "Branch", "EitherBranch", "Operand", "R"]
 
 Anything: TypeAlias = Union[object, "list[Anything]"]
 T = TypeVar("T")
 R = TypeVar("R", bound=Anything)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    Asked = TypeVarWithDefault("Asked", default=Any)
+else:
+    Asked = TypeVar("Asked")
+"""What ``result_type=`` says; Any for checkers that do not know TypeForm."""
 R1 = TypeVar("R1")
 R2 = TypeVar("R2")
 R3 = TypeVar("R3")

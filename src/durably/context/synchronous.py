@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from durably.waits import WaitForConditionConfig
 
     from .operation_contexts import StepContext, WaitForCallbackContext, WaitForConditionCheckContext
-    from .signatures import R1, R2, R3, Branch, R
+    from .signatures import R1, R2, R3, Asked, Branch, R
 
 __all__ = ["Callback", "DurableContext"]
 
@@ -102,8 +102,8 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         name: str | None = None,
         config: StepConfig | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> T: ...
+        result_type: TypeForm[Asked],
+    ) -> Asked: ...
     @overload
     def step(
         self,
@@ -136,8 +136,8 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
     ) -> Callback[T]: ...
     @overload
     def create_callback(
-        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: TypeForm[T]
-    ) -> Callback[T]: ...
+        self, name: str | None = None, config: CallbackConfig | None = None, *, result_type: TypeForm[Asked]
+    ) -> Callback[Asked]: ...
     @overload
     def create_callback(self, name: str | None = None, config: CallbackConfig | None = None) -> Callback[Any]: ...
     def create_callback(
@@ -170,8 +170,8 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         name: str | None = None,
         config: WaitForCallbackConfig | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> T: ...
+        result_type: TypeForm[Asked],
+    ) -> Asked: ...
     @overload
     def wait_for_callback(
         self,
@@ -211,8 +211,8 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         name: str | None = None,
         config: InvokeConfig[Any, Any] | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> T: ...
+        result_type: TypeForm[Asked],
+    ) -> Asked: ...
     @overload
     def invoke(
         self, function_name: str, payload: Any, name: str | None = None, *, config: InvokeConfig[Any, T]
@@ -243,8 +243,8 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         name: str | None = None,
         config: ChildConfig[Any] | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> T: ...
+        result_type: TypeForm[Asked],
+    ) -> Asked: ...
     @overload
     def run_in_child_context(
         self,
@@ -351,8 +351,8 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
         name: str | None = None,
         config: WithRetryConfig[Any] | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> T: ...
+        result_type: TypeForm[Asked],
+    ) -> Asked: ...
     @overload
     def with_retry(
         self,
@@ -378,12 +378,12 @@ class DurableContext(BatchOperations, FlowOperations, SyncFutures, ExtraOperatio
     def step_with_compensation(
         self,
         func: Callable[[StepContext], Any],
-        compensate: Callable[[DurableContext, T], Any],
+        compensate: Callable[[DurableContext, Asked], Any],
         name: str | None = None,
         config: StepConfig | None = None,
         *,
-        result_type: TypeForm[T],
-    ) -> T: ...
+        result_type: TypeForm[Asked],
+    ) -> Asked: ...
     @overload
     def step_with_compensation(
         self,
