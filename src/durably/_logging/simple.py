@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from durably._config_checks import takes
 from durably.exceptions import ValidationError
 
 from .text import error_fields, error_of, message_text
@@ -57,6 +58,6 @@ def simple_logger(write: Callable[[str, str, dict[str, Any]], object]) -> Simple
     Raises:
         ValidationError: ``write`` cannot be called.
     """
-    if not callable(write):
+    if not callable(write) or not takes(write, 3):
         raise ValidationError(f"simple_logger() takes a function of (level, message, fields), not {write!r}")
     return SimpleLogger(write)
