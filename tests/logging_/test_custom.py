@@ -185,7 +185,7 @@ def test_simple_logger_stands_alone() -> None:
 def test_simple_logger_takes_a_function() -> None:
     with pytest.raises(ValidationError, match="takes a function"):
         simple_logger("print")  # type: ignore[arg-type]
-    with pytest.raises(ValidationError, match="of .level, message, fields."):
+    with pytest.raises(ValidationError, match=r"of \(level, message, fields\)"):
         simple_logger(lambda message: None)  # type: ignore[arg-type, misc]
 
 
