@@ -11,6 +11,7 @@ from durably import (
     AsyncDurableContext,
     ChildConfig,
     ChildContextError,
+    ContextMisuseError,
     Duration,
     ExecutionError,
     RetryDecision,
@@ -330,7 +331,24 @@ def test_a_crash_at_every_boundary(flavour: Flavour, failure: type[BaseException
 def test_attempts_without_a_context_of_their_own_cannot_be_started(flavour: Flavour) -> None:
     def handler(event, ctx):
         config: WithRetryConfig[Any] = WithRetryConfig(wrap_with_run_in_child_context=False)
-        with pytest.raises(ValidationError, match="leave out wrap_with_run_in_child_context=False"):
+        with pytest.raises(ContextMisuseError, match="leave out wrap_with_run_in_child_context=False"):
             yield ctx.start(ctx.with_retry, flavour(lambda context, attempt: attempt), config=config).result()
 
     assert flavour.run(handler).updates == []
+
+
+def test_misuse_is_not_tried_again(flavour: Flavour) -> None:
+    def handler(event, ctx):
+        def block(context, attempt):
+            world.effect(attempt)
+            yield ctx.step(flavour(lambda step: 1))  # not the block's own context
+
+        try:
+            yield ctx.with_retry(flavour(block), config=WithRetryConfig(retry_strategy=RetryPresets.fixed(SECOND)))
+        except ChildContextError as error:
+            return error.error_type
+
+    world = flavour.world(handler)
+    world.run()
+    assert world.value == "durably.ContextMisuseError"
+    assert world.effects == [1]

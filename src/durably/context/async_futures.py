@@ -66,7 +66,8 @@ class AsyncDurableFuture(FutureBase, Generic[T_co]):
             return await self._task
         except BaseException as error:
             if self._task.cancelled() and (self._cut or self._is_left_over()) and is_cancellation(error):
-                raise InvalidStateError(f"{self!r} was cancelled") from None
+                how = "cancelled" if self._cut else "given up when the function that started it returned"
+                raise InvalidStateError(f"{self!r} was {how}") from None
             raise
 
     def _is_left_over(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from durably._configs import ChildConfig
 from durably.engine.operation import Op
 from durably.engine.scope import CURRENT
-from durably.exceptions import ValidationError
+from durably.exceptions import ContextMisuseError, ValidationError
 from durably.wire.limits import MAX_NAME_LENGTH
 
 from .arguments import check_callable, check_config, check_name
@@ -66,9 +66,9 @@ class FlowOperations(ContextBase):
         if not config.wrap_with_run_in_child_context:
             name = check_name(name or "")
             if self._check_use().preset_id is not None:
-                raise ValidationError(
-                    "start() starts one operation, and with_retry() without its child context is none: leave out "
-                    "wrap_with_run_in_child_context=False"
+                raise ContextMisuseError(
+                    "start() starts exactly one operation, and with_retry() without its child context is none: leave "
+                    "out wrap_with_run_in_child_context=False"
                 )
             return _later(inside, self) if self.run.is_async else inside(self)
         child_config: ChildConfig[Any] = config.child_context_config or ChildConfig()

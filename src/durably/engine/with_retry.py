@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from durably.exceptions import ExecutionError, InvocationError
+from durably.exceptions import ContextMisuseError, ExecutionError, InvocationError
 from durably.retries import decide
 
 from .requests import Body
@@ -33,8 +33,8 @@ def attempts(
         attempt += 1
         try:
             return (yield Body(call, (attempt,), scope, is_step=False))
-        except (ExecutionError, InvocationError):
-            raise  # they say what is to become of the execution or the invocation
+        except (ExecutionError, InvocationError, ContextMisuseError):
+            raise  # they say themselves what is to become of the execution; misuse cannot go better the next time
         except Exception as error:
             decision = decide(strategy, error, attempt)
             if not decision.should_retry:
