@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from typing import Any
 
 import pytest
 
@@ -256,3 +257,15 @@ def test_is_replaying(flavour: Flavour) -> None:
     world.run()
     assert world.status == "SUCCEEDED"
     assert world.effects == [[True, True, False, False], [True, True, True, True], False]
+
+
+def test_an_operation_that_nobody_awaits_says_what_it_is() -> None:
+    def forgets(event: Any, ctx: Any) -> int:
+        ctx.step(lambda step: 1, name="forgotten")
+        return 1
+
+    async def handler(event: Any, ctx: Any) -> int:
+        return forgets(event, ctx)
+
+    with pytest.warns(RuntimeWarning, match=r"await ctx\.step\(\.\.\.\)`' was never awaited"):
+        assert World(handler).run().value == 1

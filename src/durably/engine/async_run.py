@@ -360,3 +360,7 @@ class AsyncRun(AsyncWriter):
             left = [task for task in cancelled if not task.done()]
             if left:
                 await asyncio.wait(left, timeout=_CANCEL_PATIENCE)
+
+
+# What Python says of one that nobody awaits: "coroutine '...' was never awaited".
+AsyncRun.drive.__qualname__ = "an operation of a durable context: write `await ctx.step(...)`"
