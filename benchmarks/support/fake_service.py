@@ -164,8 +164,12 @@ class FakeService:
         return results
 
 
-def _copy(operation: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: dict(value) if isinstance(value, dict) else value for key, value in operation.items()}
+def _copy(operation: dict[str, Any]) -> dict[str, Any]:
+    copied = operation.copy()
+    for key in ("StepDetails", "ContextDetails", "ExecutionDetails"):
+        if key in copied:
+            copied[key] = copied[key].copy()
+    return copied
 
 
 # ---- latency ------------------------------------------------------------------------------------------

@@ -259,7 +259,7 @@ def test_a_page_of_an_answer_that_is_none_is_raised(flavour: Flavour) -> None:
 
     state = {"Operations": [{"Id": "e", "Type": "EXECUTION", "Status": "STARTED", "StartTimestamp": 1}]}
     function = durable_execution(client=Client())(flavour(handler))
-    with pytest.raises(KeyError, match="Id"):
+    with pytest.raises(CheckpointError, match="each with its Id"):
         function({"DurableExecutionArn": "x", "CheckpointToken": "t", "InitialExecutionState": state})
 
 

@@ -41,7 +41,7 @@ def test_a_wide_map_of_steps(flavour: Flavour, items: int) -> None:
     linear(world, 4, items)
     assert most[0] <= before + (0 if flavour.is_async else MAX_THREADS + 2)
     if flavour.is_async:
-        assert len(world.link.calls) <= 2 + 4 * items // 200  # 250 updates a call
+        assert len(world.link.calls) <= 2 + 4 * items // 150  # 250 updates a call, if they are there
 
 
 @pytest.mark.parametrize("items", [500, pytest.param(10_000, marks=pytest.mark.slow)])

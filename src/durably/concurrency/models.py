@@ -108,7 +108,12 @@ class BatchItem(Value, Generic[R_co]):
         *,
         name: str | None = None,
     ) -> None:
-        self._set(index=index, status=status, result=result, error=error, name=name)
+        put = object.__setattr__  # there may be ten thousand
+        put(self, "index", index)
+        put(self, "status", status)
+        put(self, "result", result)
+        put(self, "error", error)
+        put(self, "name", name)
 
     def get_result(self) -> R_co:
         """The result.

@@ -214,7 +214,7 @@ class AsyncFutures(FutureOperations):
         if not hasattr(given, "cr_await"):
             return self._start(context.run_in_child_context, (given,), {}, fresh=True, lost=lost)
         scope = self._own_scope()
-        op = given.cr_frame.f_locals.get("op") if given.cr_code is type(self)._drive.__code__ else None
+        op = given.cr_frame.f_locals.get("op") if given.cr_code is type(self.run).drive.__code__ else None
         if lost:
             given.close()
             scope.spawned += 1

@@ -321,9 +321,10 @@ class ContextBase:
     def _child(self, op: Op, virtual: bool, operation_serdes: SerDes[Any] | None = None) -> ContextBase:
         inner = type(self)(self.run, op.parent_id if virtual else op.id, op)
         inner._logged_in = self
-        inner._operation_serdes = (
-            self._operation_serdes if operation_serdes is None else default_serdes(operation_serdes)
-        )
+        if operation_serdes is not None:
+            inner._operation_serdes = default_serdes(operation_serdes)
+        elif self._operation_serdes is not None:
+            inner._operation_serdes = self._operation_serdes
         return inner
 
     # ---- how results are written -------------------------------------------------------------------------------

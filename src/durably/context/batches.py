@@ -19,7 +19,7 @@ from .base import ContextBase
 
 if TYPE_CHECKING:
     from durably.config import MapConfig, ParallelConfig
-    from durably.engine.batch import BranchSpec
+    from durably.engine.batch import Branches
     from durably.serdes import Codec, SerDes
 
 __all__ = ["BatchOperations", "MapFunction"]
@@ -37,7 +37,7 @@ class BatchOperations(ContextBase):
         self, inputs: Sequence[Any], func: Callable[..., Any], name: str | None, config: MapConfig[Any] | None
     ) -> Any:
         from durably.config import MapConfig
-        from durably.engine.batch import BranchSpec
+        from durably.engine.batch import Branches
         from durably.engine.items import items_in_turn
 
         check_callable(func, "map", "the function to run for each item")
@@ -46,71 +46,80 @@ class BatchOperations(ContextBase):
         config.completion_config.validate_for_total(len(items))
         call = _with_arity(func, items)
         annotation = _annotation(config, func)
+        # A program may change its list meanwhile; what is mapped is what it was.
+        given = items if isinstance(items, (tuple, range)) else list(items)
 
         namer = config.item_namer
-        labels: Sequence[str | None] = [None] * len(items)
+        labels: Sequence[str | None] = [None] * len(given)
         if namer is not None:
-            labels = [_label(namer(item, index), index) for index, item in enumerate(items)]
-
-        def one(index: int, item: Any, label: str | None) -> BranchSpec:
-            name = label or f"map-item-{index}"
-            return BranchSpec(name, lambda context: call(context, item, index), index, (label,))
-
-        def several(number: int, first: int, chunk: list[Any]) -> BranchSpec:
-            own = labels[first : first + len(chunk)]
-
-            def body(context: BatchOperations) -> Any:
-                scope = CURRENT.get()
-                assert scope is not None
-
-                def call_item(item: Any, index: int) -> Any:
-                    return call(context, item, index)
-
-                protocol = items_in_turn(call_item, chunk, first, scope, codec_of(op), own)
-                return context.run.drive(protocol)
-
-            return BranchSpec(f"map-batch-{number}", body, first, own, batched=True)
+            labels = [_label(namer(item, index), index) for index, item in enumerate(given)]
 
         def codec_of(op: Op) -> Callable[[int], Codec]:
             batched = config.item_batcher is not None
             return self._item_codecs(config.item_serdes or config.serdes, lambda index: annotation, op, batched)
 
+        def one(index: int) -> Callable[[BatchOperations], Any]:
+            item = given[index]
+            return lambda context: call(context, item, index)
+
         if config.item_batcher is None:
-            specs = [one(index, item, label) for index, (item, label) in enumerate(zip(items, labels, strict=True))]
+            branches = Branches(len(given), lambda index: labels[index] or f"map-item-{index}", one, labels)
         else:
-            chunks = config.item_batcher.batches(items, _size_of)
-            specs = [several(number, first, chunk) for number, (first, chunk) in enumerate(chunks)]
+            cut = config.item_batcher.batches(given, _size_of)
+            chunks = [range(first, first + len(chunk)) for first, chunk in cut]
+
+            def several(number: int) -> Callable[[BatchOperations], Any]:
+                chunk = chunks[number]
+
+                def body(context: BatchOperations) -> Any:
+                    scope = CURRENT.get()
+                    assert scope is not None
+
+                    def call_item(item: Any, index: int) -> Any:
+                        return call(context, item, index)
+
+                    first, last = chunk.start, chunk.stop
+                    protocol = items_in_turn(
+                        call_item, given[first:last], first, scope, codec_of(op), labels[first:last]
+                    )
+                    return context.run.drive(protocol)
+
+                return body
+
+            branches = Branches(len(chunks), lambda number: f"map-batch-{number}", several, labels, chunks)
         op = self._op("CONTEXT", "Map", name or getattr(func, "_original_name", None))
-        return self._batch(
-            op, "MapIteration", "MapResult", specs, len(items), config, codec_of(op), lambda index: annotation
-        )
+        return self._batch(op, "MapIteration", "MapResult", branches, config, codec_of(op), lambda index: annotation)
 
     def _parallel(self, functions: Sequence[Any], name: str | None, config: ParallelConfig | None) -> Any:
         from durably.config import ParallelBranch, ParallelConfig
-        from durably.engine.batch import BranchSpec
+        from durably.engine.batch import Branches
 
         config = ParallelConfig() if config is None else check_config(config, ParallelConfig, "parallel")
         branches = _sequence(functions, "parallel", "functions")
         config.completion_config.validate_for_total(len(branches))
-        specs: list[BranchSpec] = []
+        functions_of: list[Callable[..., Any]] = []
+        labels: list[str | None] = []
         for index, branch in enumerate(branches):
             func, label = (branch.func, branch.name) if isinstance(branch, ParallelBranch) else (branch, None)
             check_callable(func, "parallel", f"a function of a child context as number {index}", 1)
-            label = None if label is None else check_name(label)
-            specs.append(BranchSpec(label or f"parallel-branch-{index}", func, index, (label,)))
+            functions_of.append(func)
+            labels.append(None if label is None else check_name(label))
         op = self._op("CONTEXT", "Parallel", name)
-        annotations = [_annotation(config, spec.func) for spec in specs]
-        codec_of = self._item_codecs(config.item_serdes or config.serdes, annotations.__getitem__, op, False)
-        types = annotations.__getitem__
-        return self._batch(op, "ParallelBranch", "ParallelResult", specs, len(specs), config, codec_of, types)
+        types = [_annotation(config, func) for func in functions_of].__getitem__
+        codec_of = self._item_codecs(config.item_serdes or config.serdes, types, op, False)
+
+        def name_of(index: int) -> str:
+            return labels[index] or f"parallel-branch-{index}"
+
+        plan = Branches(len(labels), name_of, functions_of.__getitem__, labels)
+        return self._batch(op, "ParallelBranch", "ParallelResult", plan, config, codec_of, types)
 
     def _batch(
         self,
         op: Op,
         sub_type: str,
         result_type: str,
-        specs: list[BranchSpec],
-        total: int,
+        branches: Branches,
         config: MapConfig[Any] | ParallelConfig,
         codec_of: Callable[[int], Codec],
         annotation_of: Callable[[int], Any],
@@ -122,13 +131,13 @@ class BatchOperations(ContextBase):
             check_result_type(self._operation_serdes, config.result_type, "results", "operation_serdes")
 
         def branch_codec(index: int) -> Codec:
-            return BatchCodec(codec_of) if specs[index].batched else codec_of(index)
+            return codec_of(index) if branches.chunks is None else BatchCodec(codec_of)
 
         codec: Codec = BatchCodec(codec_of)
         if config.serdes is not None:
             plain = codec_of if config.item_serdes is not None else lambda index: result_codec_for(annotation_of(index))
             codec = codec_by(config.serdes, SerDesContext(op.id, op.run.arn), lambda: BatchCodec(plain, read_back=True))
-        plan = Batch(sub_type, result_type, specs, total, config, branch_codec, codec, self._child)
+        plan = Batch(sub_type, result_type, branches, config, branch_codec, codec, self._child)
         return self._drive(batch(op, plan), op)
 
     def _item_codecs(

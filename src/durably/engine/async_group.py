@@ -3,6 +3,9 @@
 A wide group does not make all its tasks at once. So many begin that a call of the service is full, and more whenever
 the loop has nothing else to do: while the first ones wait for a call, a timer or a socket, all others begin. What is
 quick has ended by then, and ten thousand quick branches never exist side by side.
+
+Nor does a task stay for the acknowledgement of its branch's own completion, behind which nothing of the branch runs:
+it leaves the end of the protocol behind, to be run when that completion is handed out.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from durably.wire.limits import MAX_UPDATES_PER_CHECKPOINT
 
@@ -24,10 +27,12 @@ from .tasks import ParkFuture
 if TYPE_CHECKING:
     from .async_run import AsyncRun
     from .async_writer import AsyncWriter
+    from .requests import Flush
+    from .run import Protocol
 
-__all__ = ["AsyncGroup", "Beginnings"]
+__all__ = ["AsyncGroup", "Beginnings", "Ending"]
 
-_AT_ONCE: Final = MAX_UPDATES_PER_CHECKPOINT
+_AT_ONCE: Final = MAX_UPDATES_PER_CHECKPOINT // 3
 
 
 class Beginnings:
@@ -35,24 +40,25 @@ class Beginnings:
 
     def __init__(self, run: AsyncWriter) -> None:
         self._run = run
-        self._waiting: deque[tuple[AsyncGroup, int]] = deque()
+        # Side by side, for pairs would be ten thousand objects more for the garbage collector to look at.
+        self._groups: deque[AsyncGroup] = deque()
+        self._indexes: deque[int] = deque()
         self._due = False
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._indexes)
 
     def add(self, group: AsyncGroup, index: int) -> None:
-        if self._waiting:
-            self._waiting.append((group, index))
-        elif len(self._run._tasks) < _AT_ONCE:
+        if not self._indexes and len(self._run._tasks) < _AT_ONCE:
             group.begin(index)
-        else:
-            self._waiting.append((group, index))
-            self.go_on()
+            return
+        self._groups.append(group)
+        self._indexes.append(index)
+        self.go_on()
 
     def go_on(self) -> None:
         """Let more begin, as soon as nothing else can be done."""
-        if self._waiting and not self._due:
+        if self._indexes and not self._due:
             self._due = True
             self._run._soon(self._more, 0)
 
@@ -64,10 +70,9 @@ class Beginnings:
             self._run._soon(self._more, ticks + 1)
             return
         self._due = False
-        for _ in range(min(_AT_ONCE, len(self._waiting))):
-            group, index = self._waiting.popleft()
-            group.context.run(group.begin, index)
-        if self._waiting:
+        for _ in range(min(_AT_ONCE, len(self._indexes))):
+            self._groups.popleft().begin(self._indexes.popleft())
+        if self._indexes:
             self.go_on()
         else:
             self._run._check_soon()
@@ -77,53 +82,69 @@ class AsyncGroup:
     """See :class:`durably.engine.group.Group`."""
 
     def __init__(self, run: AsyncRun, parent: Branch | None, make: MakeBranch) -> None:
-        self._run = run
-        self._parent = parent
+        self.run = run
+        self.parent = parent
         self._make = make
         self._running: dict[int, tuple[asyncio.Task[None], Branch]] = {}
+        self._ending: dict[int, Ending] = {}
         self._outcomes: deque[Outcome] = deque()
         self._asked: ParkFuture | None = None
         self._closed = False
-        self.context: Context = copy_context()  # what the code that opened the group has set is seen by all branches
+        self._context: Context = copy_context()  # what the code that opened the group has set is seen by all branches
+        self._context.run(CURRENT.set, None)  # but a branch is numbered by its index, not as a task of that code
 
     def start(self, index: int) -> None:
-        self._run.beginnings.add(self, index)
+        self.run.beginnings.add(self, index)
 
     def begin(self, index: int) -> None:
-        if self._closed:
-            return
-        branch = Branch(self._parent, isolated=True)
-        token = CURRENT.set(None)  # a branch is numbered by its index, not as a task of the code that opened the group
-        try:
-            task = self._run.loop.create_task(self._work(index, branch))
-        finally:
-            CURRENT.reset(token)
-        self._running[index] = (task, branch)
-        self._run.adopt(task)
+        if not self._closed:
+            self._context.run(self._begin, index)
 
-    async def _work(self, index: int, branch: Branch) -> None:
+    def _begin(self, index: int) -> None:
+        branch = Branch(self.parent, isolated=True)
         try:
-            outcome = Outcome(index, await self._run.drive(self._make(index, branch)), None)
+            protocol = self._make(index, branch)
         except Exception as error:
-            outcome = Outcome(index, None, error)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # SystemExit in a branch ends the invocation as it would in the handler
-            if not branch.is_over:
-                self._run.end(Verdict(raises=error))
+            self._ended(Outcome(index, None, error))
             return
-        if branch.is_over:
-            return
-        self._running.pop(index, None)
+        ending = Ending(self, index, branch, protocol)
+        task = self.run.create_task(self.run.drive(protocol, None, ending))
+        if not task.done():  # a loop may run it at once
+            self._running[index] = (task, branch)
+            self.run.adopt_branch(task)
+
+    def through(self, index: int, branch: Branch, outcome: Outcome | None) -> None:
+        """The task of a branch does nothing more; called by it."""
+        started = self._running.pop(index, None)
+        if started is not None:
+            self.run.through(started[0])
+        if outcome is not None and not branch.is_over:
+            self._ended(outcome)
+
+    def _ended(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         if self._asked is not None and not self._asked.done():
             self._asked.set_result(None)
 
+    def leave(self, ending: Ending, branch: Branch) -> None:
+        self._ending[ending.index] = ending
+        self.through(ending.index, branch, None)
+
+    def recorded(self, ending: Ending) -> None:
+        """What was left behind of a branch can be run: nothing but its return."""
+        del self._ending[ending.index]
+        try:
+            ending.protocol.send(None)
+        except StopIteration as stop:
+            self._ended(Outcome(ending.index, stop.value, None))
+        except Exception as error:
+            self._ended(Outcome(ending.index, None, error))
+
     async def next(self) -> Outcome:
         """Wait for a branch to end."""
         while not self._outcomes:
-            self._run.refuse_if_ended(self._parent)
-            self._asked = ParkFuture(loop=self._run.loop)
+            self.run.refuse_if_ended(self.parent)
+            self._asked = ParkFuture(loop=self.run.loop)
             await self._asked
         return self._outcomes.popleft()
 
@@ -132,4 +153,69 @@ class AsyncGroup:
         for task, branch in self._running.values():
             branch.over = True
             task.cancel()
+            self.run.disown(task)
         self._running.clear()
+        for ending in self._ending.values():
+            ending.give_up()
+        self._ending.clear()
+
+
+class Ending:
+    """The end of a branch whose code is through, in the place of a future that its task would await.
+
+    Attributes:
+        protocol: that of the branch.
+        strand, came: see :class:`durably.engine.tasks.ParkFuture`.
+    """
+
+    __slots__ = ("_branch", "_group", "_over", "came", "index", "protocol", "strand")
+
+    def __init__(self, group: AsyncGroup, index: int, branch: Branch, protocol: Protocol) -> None:
+        self._group = group
+        self._branch = branch
+        self._over = False
+        self.index: int = index
+        self.protocol: Protocol = protocol
+        self.strand: Branch | None = branch
+        self.came: int = 0
+
+    def take_over(self, flush: Flush) -> bool:
+        """Whether the task need not wait for ``flush``, the last that the protocol asks for."""
+        run = self._group.run
+        if run.hooks is not None or run.verdict is not None or self._branch.is_over:
+            return False
+        if run.outbox.acknowledged >= flush.seq:
+            return False
+        self._group.leave(self, self._branch)
+        run.tell_when_recorded(flush, self)
+        return True
+
+    def returned(self, value: Any) -> None:
+        """The protocol has ended in the task, with ``value``."""
+        self._group.through(self.index, self._branch, Outcome(self.index, value, None))
+
+    def raised(self, error: BaseException) -> bool:
+        """The same, with ``error``. Whether that is all there is to be done about it."""
+        branch, group = self._branch, self._group
+        if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            return False
+        if isinstance(error, Exception):
+            group.through(self.index, branch, Outcome(self.index, None, error))
+            return True
+        if not branch.is_over:
+            group.run.end(
+                Verdict(raises=error)
+            )  # SystemExit in a branch ends the invocation as it would in the handler
+        group.through(self.index, branch, None)
+        return True
+
+    def give_up(self) -> None:
+        self._over = True
+
+    def done(self) -> bool:
+        return self._over
+
+    def set_result(self, _: None) -> None:
+        """The completion is handed out."""
+        self._over = True
+        self._group.recorded(self)

@@ -12,10 +12,10 @@ even touch the loop; with tasks, :mod:`durably.engine.delivery` keeps the order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from inspect import isawaitable
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .async_body import awaited, begin_body
 from .async_group import AsyncGroup
@@ -33,11 +33,15 @@ from .timers import Timers
 if TYPE_CHECKING:
     from durably.wire.shapes import Operation
 
+    from .async_group import Ending
     from .branch import Branch
     from .group import MakeBranch
+    from .operation import Op
     from .transport import AsyncTransport
 
 __all__ = ["AsyncRun"]
+
+T = TypeVar("T")
 
 _CANCEL_ROUNDS = 8
 _CANCEL_PATIENCE = 5.0
@@ -54,6 +58,7 @@ class AsyncRun(AsyncWriter):
     ) -> None:
         super().__init__(arn, token, operations, transport, lambda_context)
         self._factory = self.loop.get_task_factory()
+        self._makes_plain_tasks: bool = getattr(self._factory, "plain", False)
         self._root: asyncio.Task[Any] | None = None
         self._suspect: asyncio.Task[Any] | None = None
         self._steps = 0
@@ -65,13 +70,19 @@ class AsyncRun(AsyncWriter):
 
     # ---- the driver -----------------------------------------------------------------------------------------
 
-    async def drive(self, protocol: Protocol) -> Any:
-        """Run ``protocol`` to its end; a recorded operation ends in the first step, without the loop."""
-        if self.loop.get_task_factory() is not self._factory:
-            raise factory_replaced(protocol)
-        if self.stopping:
-            await self._limit.never()
+    async def drive(self, protocol: Protocol, op: Op | None = None, ending: Ending | None = None) -> Any:
+        """Run ``protocol`` to its end; a recorded operation ends in the first step, without the loop.
+
+        Parameters:
+            op: the operation that the program called, told when the call is over.
+            ending: that of a branch, told how it ends, or left with the rest of the protocol.
+        """
+        # One coroutine does it all: each more would cost every operation, and every resumption of what it runs.
         try:
+            if self.loop.get_task_factory() is not self._factory:
+                raise factory_replaced(protocol)
+            if self.stopping:
+                await self._limit.never()
             request = protocol.send(None)
             if self._delivery.conditions:
                 self._delivery.pump_soon()  # the program has come further
@@ -79,10 +90,28 @@ class AsyncRun(AsyncWriter):
             while True:
                 try:
                     if type(request) is Flush:
+                        if request.last and ending is not None and ending.take_over(request):
+                            return None
                         acknowledged = self._flush(request)
                         answer = None if acknowledged is None else await acknowledged
                     elif type(request) is Body:
-                        answer = await self._call(request)
+                        token = CURRENT.set(request.scope)
+                        self._steps += request.is_step
+                        try:
+                            if request.is_step or request.timeout is not None:
+                                answer = begin_body(request)
+                            else:
+                                answer = request.func(*request.args)
+                            if type(answer) is CoroutineType or isawaitable(answer):
+                                answer = await answer
+                        finally:
+                            try:
+                                CURRENT.reset(token)
+                            except ValueError:  # closed by the garbage collector, in a context that is not this task's
+                                pass
+                            if request.is_step:
+                                self._steps -= 1
+                                self._check_soon()
                     else:
                         answer = await self._perform(request)
                 except BaseException as error:
@@ -90,7 +119,17 @@ class AsyncRun(AsyncWriter):
                 else:
                     request = protocol.send(answer)
         except StopIteration as stop:
+            if op is not None:
+                op.over(seen=True)
+            elif ending is not None:
+                ending.returned(stop.value)
             return stop.value
+        except BaseException as error:
+            if op is not None:
+                op.over(seen=isinstance(error, Exception))
+            elif ending is not None and ending.raised(error):
+                return None
+            raise
 
     async def _perform(self, request: Request) -> Any:
         if type(request) is Pause:
@@ -116,21 +155,6 @@ class AsyncRun(AsyncWriter):
             CURRENT.reset(token)
         self.adopt(task, branch)
         return task
-
-    async def _call(self, body: Body) -> Any:
-        token = CURRENT.set(body.scope)
-        self._steps += body.is_step
-        try:
-            result = begin_body(body)
-            return await result if type(result) is CoroutineType or isawaitable(result) else result
-        finally:
-            try:
-                CURRENT.reset(token)
-            except ValueError:  # closed by the garbage collector, in a context that is not this task's
-                pass
-            if body.is_step:
-                self._steps -= 1
-                self._check_soon()
 
     def refusal(self) -> BaseException:
         # Tasks are being cancelled, and this one goes on with operations: it is cancelled again.
@@ -166,6 +190,32 @@ class AsyncRun(AsyncWriter):
         self._newcomers = True
         self._tasks.add(task)
         task.add_done_callback(self._task_done, context=self._outside)  # or it would copy the context
+
+    def create_task(self, coro: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task that is none of the program's own, in the current context."""
+        if self._makes_plain_tasks:
+            return asyncio.Task(coro, loop=self.loop)
+        return self.loop.create_task(coro)
+
+    def adopt_branch(self, task: asyncio.Task[Any]) -> None:
+        """``task`` runs a branch of a group. Unless cancelled, it says itself when it is through (:meth:`disown`)."""
+        if not self.recording:
+            task.cancel()
+        self._delivery.rank(self.ops.values())
+        self._newcomers = True
+        self._tasks.add(task)
+
+    def disown(self, task: asyncio.Task[Any]) -> None:
+        """Nothing of ``task`` is left to run, or nobody wants it to."""
+        if task.done():
+            self._task_done(task)
+        else:
+            task.add_done_callback(self._task_done, context=self._outside)
+
+    def through(self, task: asyncio.Task[Any]) -> None:
+        """``task``, which is running, does nothing more."""
+        self._tasks.discard(task)
+        self._check_soon()
 
     def close_branch(self, branch: Branch) -> None:
         branch.over = True

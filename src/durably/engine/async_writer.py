@@ -21,7 +21,7 @@ from .requests import Flush
 from .run import Run, state_of
 from .scope import CURRENT
 from .suspension import Verdict
-from .tasks import ParkFuture
+from .tasks import Arrival, ParkFuture
 
 if TYPE_CHECKING:
     from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
@@ -53,7 +53,7 @@ class AsyncWriter(Run):
         self._newcomers = False
         self._sending = False
         self._quiet: asyncio.Future[None] | None = None
-        self._flushes: deque[tuple[int, Flush, ParkFuture]] = deque()
+        self._flushes: deque[tuple[int, Flush, Arrival]] = deque()
         self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
         self._alarm = Alarm(self.loop, self._outside, self.environment.now_ms, self._still_due, self._refresh)
         self._delivery = Delivery(self.loop, self._soon, self._handed_out)
@@ -69,12 +69,14 @@ class AsyncWriter(Run):
         self.loop.call_soon(callback, *args, context=self._outside)
 
     def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
-        self.refuse_if_ended(branch)
+        if self.verdict is not None or self.returned or (branch is not None and branch.is_over):
+            raise self.refusal()
         seq = self.outbox.add(update)
         if not deferred:
             self.urgent: int = seq
-        if self.must_send():
-            self._send_soon()
+        if not deferred or self.must_send():
+            if not self._sender_due and not self._sending:
+                self._send_soon()
         else:
             self._check_soon()
         return seq
@@ -158,8 +160,8 @@ class AsyncWriter(Run):
         self.absorb(answer, batch, operations)
         if self.verdict is not None:
             return
-        woken: list[ParkFuture] = []
-        flushed: dict[str, tuple[Flush, ParkFuture]] = {}
+        woken: list[Arrival] = []
+        flushed: dict[str, tuple[Flush, Arrival]] = {}
         while self._flushes and self._flushes[0][0] <= self.outbox.acknowledged:
             _, flush, future = self._flushes.popleft()
             if flush.completion:
@@ -212,14 +214,20 @@ class AsyncWriter(Run):
         """What is done when ``flush`` is, and all that was recorded before has been seen."""
         future = ParkFuture(loop=self.loop)
         future.strand = flush.strand
-        self._flushes.append((flush.seq, flush, future))
-        self._send_by(flush.seq)
+        self.tell_when_recorded(flush, future)
         return future
+
+    def tell_when_recorded(self, flush: Flush, arrival: Arrival) -> None:
+        """The same, for something else than a future."""
+        self._flushes.append((flush.seq, flush, arrival))
+        self._send_by(flush.seq)
 
     def _send_by(self, seq: int) -> None:
         """Update ``seq`` is waited for: it is not collected any longer, nor is anything before it."""
-        self.urgent = max(self.urgent, seq)
-        self._send_soon()
+        if seq > self.urgent:
+            self.urgent = seq
+        if not self._sender_due and not self._sending:
+            self._send_soon()
 
     async def flush_rest(self) -> None:
         """Send what nobody has waited for; the handler has returned."""

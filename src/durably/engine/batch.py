@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from durably.concurrency.error_object import ErrorObject
 from durably.concurrency.models import BatchItem, BatchResult, CompletionReason
@@ -45,42 +45,43 @@ if TYPE_CHECKING:
     from durably.config import MapConfig, ParallelConfig
     from durably.serdes import Codec
 
-__all__ = ["Batch", "BranchSpec", "batch"]
+__all__ = ["Batch", "Branches", "batch"]
 
+_SUCCEEDED: Final = BatchItemStatus.SUCCEEDED
 _NESTED: ChildConfig[Any] = ChildConfig()
 _FLAT: ChildConfig[Any] = ChildConfig(is_virtual=True)
 
 
-class BranchSpec:
-    """One branch: its recorded name, its function of the branch's context, and the items it stands for.
+class Branches:
+    """What a batch runs. Names and functions are made when they are asked for: there may be ten thousand.
 
     Parameters:
-        first: the index of the first of its items.
-        labels: what each of its items was named, if it was.
-        batched: its function returns a BatchResult of its items (see ItemBatcher). Otherwise it is one item.
+        count: how many branches.
+        name_of, func_of: of a branch: its recorded name, and its function of the branch's context.
+        labels: what each item was named, if it was.
+        chunks: the items of each branch, whose function returns a BatchResult of them (see ItemBatcher); None where
+            each branch is one item.
     """
 
-    __slots__ = ("batched", "first", "func", "labels", "name")
+    __slots__ = ("chunks", "count", "func_of", "labels", "name_of")
 
     def __init__(
         self,
-        name: str,
-        func: Callable[[Any], Any],
-        first: int,
+        count: int,
+        name_of: Callable[[int], str],
+        func_of: Callable[[int], Callable[[Any], Any]],
         labels: Sequence[str | None],
-        *,
-        batched: bool = False,
+        chunks: Sequence[range] | None = None,
     ) -> None:
-        self.name: str = name
-        self.func: Callable[[Any], Any] = func
-        self.first: int = first
+        self.count: int = count
+        self.name_of: Callable[[int], str] = name_of
+        self.func_of: Callable[[int], Callable[[Any], Any]] = func_of
         self.labels: Sequence[str | None] = labels
-        self.batched: bool = batched
+        self.chunks: Sequence[range] | None = chunks
 
-    @property
-    def indexes(self) -> range:
-        """Of its items."""
-        return range(self.first, self.first + len(self.labels))
+    def items(self, branch: int) -> Sequence[int]:
+        """The indexes of the items that ``branch`` stands for."""
+        return (branch,) if self.chunks is None else self.chunks[branch]
 
 
 class Batch:
@@ -88,8 +89,10 @@ class Batch:
 
     Parameters:
         sub_type: of a branch, e.g. ``MapIteration``; ``result_type``: of the envelope, e.g. ``MapResult``.
-        total: items, in all branches together.
         branch_codec: of a branch's result, by its index; ``codec``: of the whole.
+
+    Attributes:
+        total: items, in all branches together.
         make_context: the context for a branch's operation (virtual or not).
     """
 
@@ -97,8 +100,7 @@ class Batch:
         self,
         sub_type: str,
         result_type: str,
-        specs: Sequence[BranchSpec],
-        total: int,
+        branches: Branches,
         config: MapConfig[Any] | ParallelConfig,
         branch_codec: Callable[[int], Codec],
         codec: Codec,
@@ -106,8 +108,8 @@ class Batch:
     ) -> None:
         self.sub_type = sub_type
         self.result_type = result_type
-        self.specs = specs
-        self.total = total
+        self.branches = branches
+        self.total: int = len(branches.labels)
         self.config = config
         self.branch_codec = branch_codec
         self.codec = codec
@@ -171,12 +173,13 @@ def _summary(plan: Batch, result: BatchResult[Any]) -> str | None:
 
 def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
     """The protocol of one branch."""
-    spec = plan.specs[index]
+    branches = plan.branches
     scope = Scope(op.run, None, None, op, replaying=op.scope.replaying, branch=branch)
     scope.mode, scope.time_ms = op.scope.mode, op.time_ms
-    inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, spec.name, op.id)
+    name, func = branches.name_of(index), branches.func_of(index)
+    inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, name, op.id)
     config = _FLAT if plan.flat else _NESTED
-    return inner.watched(child(inner, spec.func, plan.make_context(inner, plan.flat), config, plan.branch_codec(index)))
+    return inner.watched(child(inner, func, plan.make_context(inner, plan.flat), config, plan.branch_codec(index)))
 
 
 def _rebuild(op: Op, plan: Batch, decided: CompletionRecord | None) -> Protocol:
@@ -187,14 +190,15 @@ def _rebuild(op: Op, plan: Batch, decided: CompletionRecord | None) -> Protocol:
             f"{op.describe()} started {started} items in an earlier run, but now has only {plan.total}", op.id
         )
     items: dict[int, BatchItem[Any]] = {}
-    for index, spec in enumerate(plan.specs):
-        if spec.first >= started:
+    for index in range(plan.branches.count):
+        first = plan.branches.items(index)[0]
+        if first >= started:
             break
-        if decided is not None and spec.first in decided.started_indexes:
-            items.update(_unfinished(spec))
+        if decided is not None and first in decided.started_indexes:
+            _unfinished(plan.branches, index, items)
             continue
         outcome = yield from _recorded_branch(op, plan, index)
-        items.update(_items(spec, outcome.value, outcome.error))
+        _ended(plan.branches, outcome, items)
     ordered = [items[index] for index in sorted(items)]
     if decided is None:
         result = BatchResult.from_items(ordered, plan.config.completion_config)
@@ -212,26 +216,26 @@ def _recorded_branch(op: Op, plan: Batch, index: int) -> Protocol:
     return Outcome(index, value, None)
 
 
-def _unfinished(spec: BranchSpec) -> dict[int, BatchItem[Any]]:
-    return {
-        n: BatchItem(n, BatchItemStatus.STARTED, name=label) for n, label in zip(spec.indexes, spec.labels, strict=True)
-    }
+def _unfinished(branches: Branches, index: int, items: dict[int, BatchItem[Any]]) -> None:
+    """Put the items of a branch that has not ended into ``items``."""
+    for n in branches.items(index):
+        items[n] = BatchItem(n, BatchItemStatus.STARTED, name=branches.labels[n])
 
 
-def _items(spec: BranchSpec, value: Any, error: Exception | None) -> dict[int, BatchItem[Any]]:
-    """The items that a branch which has ended stands for."""
+def _ended(branches: Branches, outcome: Outcome, items: dict[int, BatchItem[Any]]) -> None:
+    """Put the items of a branch that has ended into ``items``."""
+    index, error = outcome.index, outcome.error
     if error is not None:
         if isinstance(error, (ChildContextError, SerDesError)):
             failure = ErrorObject(error.message, error.error_type, error.data, error.stack_trace)
         else:
             failure = ErrorObject.from_exception(error)
-        return {
-            n: BatchItem(n, BatchItemStatus.FAILED, error=failure, name=label)
-            for n, label in zip(spec.indexes, spec.labels, strict=True)
-        }
-    if spec.batched:
-        return {item.index: item for item in value.all}
-    return {spec.first: BatchItem(spec.first, BatchItemStatus.SUCCEEDED, value, name=spec.labels[0])}
+        for n in branches.items(index):
+            items[n] = BatchItem(n, BatchItemStatus.FAILED, error=failure, name=branches.labels[n])
+    elif branches.chunks is None:
+        items[index] = BatchItem(index, BatchItemStatus.SUCCEEDED, outcome.value, name=branches.labels[index])
+    else:
+        items.update((item.index, item) for item in outcome.value.all)
 
 
 class _Strand:
@@ -247,7 +251,7 @@ class _Strand:
         self.failed = 0
         self.statuses: ItemStatuses | None = None
         if self.policy.has_predicate:
-            self.statuses = ItemStatuses(label for spec in plan.specs for label in spec.labels)
+            self.statuses = ItemStatuses(plan.branches.labels)
 
     def run(self, *, known: bool) -> Protocol:
         """``known``: an earlier invocation began this batch."""
@@ -262,8 +266,8 @@ class _Strand:
         def make(index: int, branch: Branch) -> Protocol:
             return _branch(self.op, plan, index, branch)
 
-        waiting = deque(range(len(plan.specs)))
-        limit = plan.config.max_concurrency or len(plan.specs)
+        waiting = deque(range(plan.branches.count))
+        limit = plan.config.max_concurrency or plan.branches.count
         in_flight = 0
         group: Group | None = None
         try:
@@ -288,7 +292,7 @@ class _Strand:
                     held.clear()
                     outcome = yield NextOutcome(group)
                 in_flight -= 1
-                self._note(outcome.index, outcome.value, outcome.error)
+                self._note(outcome)
                 reason = self._decide()
         finally:
             if group is not None:
@@ -297,16 +301,16 @@ class _Strand:
 
     def _recorded(self) -> list[int]:
         """Branches that have ended in earlier invocations, in recorded order. Those of a flat batch have no records."""
-        ops = self.op.run.ops
-        beyond = operation_id(self.op.id, len(self.plan.specs))
+        ops, count = self.op.run.ops, self.plan.branches.count
+        beyond = operation_id(self.op.id, count)
         if beyond in ops or operation_id(beyond, 1) in ops:
             raise self.op.run.fail_non_deterministic(
-                f"{self.op.describe()} began more branches in an earlier run than it has now: {len(self.plan.specs)}. "
+                f"{self.op.describe()} began more branches in an earlier run than it has now: {count}. "
                 "What is mapped must be the same on every run.",
                 self.op.id,
             )
         ended: list[tuple[int, int]] = []
-        for index in range(len(self.plan.specs)):
+        for index in range(count):
             record = ops.get(operation_id(self.op.id, index))
             if record is not None and is_terminal(record):
                 ended.append((record.get("EndTimestamp", record["StartTimestamp"]), index))
@@ -315,7 +319,7 @@ class _Strand:
 
     def _start(self, index: int) -> bool:
         """Note that branch ``index`` has begun; False if that was noted before."""
-        for item in self.plan.specs[index].indexes:
+        for item in self.plan.branches.items(index):
             if item in self.started:
                 return False
             self.started.add(item)
@@ -323,21 +327,25 @@ class _Strand:
                 self.statuses.set(item, BatchItemStatus.STARTED)
         return True
 
-    def _note(self, index: int, value: Any, error: Exception | None) -> None:
-        for number, item in _items(self.plan.specs[index], value, error).items():
-            self.items[number] = item
-            if item.status is BatchItemStatus.SUCCEEDED:
+    def _note(self, outcome: Outcome) -> None:
+        branches, items = self.plan.branches, self.items
+        _ended(branches, outcome, items)
+        for number in branches.items(outcome.index):
+            status = items[number].status
+            if status is _SUCCEEDED:
                 self.succeeded += 1
             else:
                 self.failed += 1
             if self.statuses is not None:
-                self.statuses.set(number, item.status)
+                self.statuses.set(number, status)
 
     def _decide(self) -> CompletionReason | None:
         return self.policy.decide(self.succeeded, self.failed, self.statuses or ())
 
     def _result(self, reason: CompletionReason) -> BatchResult[Any]:
-        for spec in self.plan.specs:
-            if spec.first in self.started and spec.first not in self.items:
-                self.items.update(_unfinished(spec))
+        branches = self.plan.branches
+        for index in range(branches.count):
+            first = branches.items(index)[0]
+            if first in self.started and first not in self.items:
+                _unfinished(branches, index, self.items)
         return BatchResult([self.items[index] for index in sorted(self.items)], reason)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from .operation import is_terminal
 from .scope import CURRENT
-from .tasks import ParkFuture
+from .tasks import Arrival, ParkFuture
 
 if TYPE_CHECKING:
     from durably.wire.shapes import Operation
@@ -79,7 +79,7 @@ class Delivery:
         self._turns: list[tuple[int, str, ParkFuture]] = []
         self.conditions: dict[str, Callable[[], bool]] = {}
         """Of turns that do not come before the program has come as far."""
-        self._arrivals: deque[ParkFuture] = deque()
+        self._arrivals: deque[Arrival] = deque()
         self._came: dict[str, int] = {}
         self._coming = 0
         self._pumping = False
@@ -162,7 +162,7 @@ class Delivery:
         self.pump_soon()
         return future
 
-    def arrive(self, futures: Iterable[ParkFuture]) -> None:
+    def arrive(self, futures: Iterable[Arrival]) -> None:
         """New completions, in the order of the answer that brought them."""
         self._arrivals.extend(futures)
         self.pump_soon()
@@ -233,5 +233,5 @@ class Delivery:
         return bool(told)
 
 
-def _came(future: ParkFuture) -> int:
+def _came(future: Arrival) -> int:
     return future.came

@@ -165,11 +165,22 @@ class Op:
 
     def update(self, action: OperationActionName, **members: Any) -> OperationUpdate:
         """An update of this operation; members that are None are left out."""
-        update: OperationUpdate = {"Id": self.id, "Type": self.type, "Action": action, "SubType": self.sub_type}
-        if self.parent_id is not None:
-            update["ParentId"] = self.parent_id
-        if self.name:
-            update["Name"] = self.name
+        update: OperationUpdate
+        if self.parent_id is not None and self.name:  # made in one go, the dict need not grow
+            update = {
+                "Id": self.id,
+                "Type": self.type,
+                "Action": action,
+                "SubType": self.sub_type,
+                "ParentId": self.parent_id,
+                "Name": self.name,
+            }
+        else:
+            update = {"Id": self.id, "Type": self.type, "Action": action, "SubType": self.sub_type}
+            if self.parent_id is not None:
+                update["ParentId"] = self.parent_id
+            if self.name:
+                update["Name"] = self.name
         for member, value in members.items():
             if value is not None and value is not NO_TEXT:
                 update[member] = value  # type: ignore[literal-required]  # members are named by this package only

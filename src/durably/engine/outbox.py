@@ -20,15 +20,15 @@ __all__ = ["Outbox"]
 _ENVELOPE: Final = 512
 """Bytes of one update besides its payload and error, generously; a name may take 256 of them."""
 
+_SHORT: Final = 4096
+"""Bytes of a payload that are taken for as many as they can become, instead of being counted."""
+
 _COMPLETIONS: Final = frozenset({"SUCCEED", "FAIL", "RETRY"})
 _PAIRED_TYPES: Final = frozenset({"STEP", "CONTEXT"})
 
 
 def _size(update: OperationUpdate) -> int:
-    """Bytes of ``update`` in a request body, exactly where it matters and from above where it does not."""
-    payload = update.get("Payload")
-    if "Error" not in update and (payload is None or len(payload) < 4096):
-        return _ENVELOPE + 6 * len(payload or "")  # the worst escape of one character is six bytes
+    """Bytes of ``update`` in a request body, exactly."""
     from msgspec import json
 
     return len(json.encode(update)) + 2
@@ -37,10 +37,11 @@ def _size(update: OperationUpdate) -> int:
 class Outbox:
     """Updates in the order in which they were made; each has a number, counted from 1."""
 
-    __slots__ = ("_in_flight", "_pending", "acknowledged", "last", "pending_bytes")
+    __slots__ = ("_in_flight", "_pending", "_sizes", "acknowledged", "last", "pending_bytes")
 
     def __init__(self) -> None:
         self._pending: deque[OperationUpdate] = deque()
+        self._sizes: deque[int] = deque()
         self._in_flight = 0
         self.acknowledged: int = 0
         self.last: int = 0
@@ -49,10 +50,11 @@ class Outbox:
 
     def add(self, update: OperationUpdate) -> int:
         """Queue ``update``; returns its number, acknowledged once ``acknowledged`` has reached it."""
-        self._pending.append(update)
         payload = update.get("Payload")
-        if payload:
-            self.pending_bytes += utf8_size(payload)
+        size = utf8_size(payload) if payload else 0
+        self._pending.append(update)
+        self._sizes.append(size)
+        self.pending_bytes += size
         self.last += 1
         return self.last
 
@@ -74,23 +76,34 @@ class Outbox:
         One update of an operation a call, but for the START and the completion of a STEP or CONTEXT.
         """
         batch: list[OperationUpdate] = []
-        pending = self._pending
+        pending, sizes = self._pending, self._sizes
         seen: dict[str, str] = {}
-        size = 0
-        while pending and len(batch) < MAX_UPDATES_PER_CHECKPOINT:
-            update = pending[0]
-            before = seen.get(update["Id"])
-            if before is not None and not (
-                before == "START" and update["Action"] in _COMPLETIONS and update["Type"] in _PAIRED_TYPES
+        size = payloads = 0
+        for update, payload_size in zip(pending, sizes, strict=True):
+            op_id, action = update["Id"], update["Action"]
+            if op_id in seen and not (
+                seen[op_id] == "START" and action in _COMPLETIONS and update["Type"] in _PAIRED_TYPES
             ):
                 break
-            size += _size(update)
+            if payload_size < _SHORT and "Error" not in update:
+                size += _ENVELOPE + 6 * payload_size  # the worst escape of one character is six bytes
+            else:
+                size += _size(update)
             if batch and size > MAX_CHECKPOINT_BYTES:
                 break
-            seen[update["Id"]] = update["Action"]
-            batch.append(pending.popleft())
-        taken = sum([utf8_size(update.get("Payload") or "") for update in batch]) if pending else self.pending_bytes
-        self.pending_bytes -= taken
+            seen[op_id] = action
+            payloads += payload_size
+            batch.append(update)
+            if len(batch) == MAX_UPDATES_PER_CHECKPOINT:
+                break
+        if len(batch) == len(pending):
+            pending.clear()
+            sizes.clear()
+        else:
+            for _ in batch:
+                pending.popleft()
+                sizes.popleft()
+        self.pending_bytes -= payloads
         self._in_flight = len(batch)
         return batch
 
@@ -102,5 +115,6 @@ class Outbox:
     def discard(self) -> None:
         """Forget everything: the run has ended and nothing more may be recorded (law R6)."""
         self._pending.clear()
+        self._sizes.clear()
         self.pending_bytes = 0
         self._in_flight = 0

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from contextvars import copy_context
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from durably.exceptions import ContextMisuseError
 
@@ -31,9 +31,9 @@ from .scope import CURRENT, Scope
 if TYPE_CHECKING:
     from .async_run import AsyncRun
     from .branch import Branch
-    from .run import Protocol
+    from .run import Protocol as OperationProtocol
 
-__all__ = ["ParkFuture", "install_task_factory", "waits_inside"]
+__all__ = ["Arrival", "ParkFuture", "install_task_factory", "waits_inside"]
 
 
 class ParkFuture(asyncio.Future[Any]):
@@ -45,7 +45,18 @@ class ParkFuture(asyncio.Future[Any]):
     """
 
     strand: Branch | None = None
-    came = 0
+    came: int = 0
+
+
+class Arrival(Protocol):
+    """What a completion on its way to the program ends up in: a future, or something in its place."""
+
+    strand: Branch | None
+    came: int
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: None, /) -> None: ...
 
 
 # ---- scopes of new tasks -----------------------------------------------------------------------------------
@@ -79,10 +90,11 @@ def install_task_factory(loop: asyncio.AbstractEventLoop) -> None:
         return task
 
     factory.durably = True  # type: ignore[attr-defined]
+    factory.plain = previous is None  # type: ignore[attr-defined]  # what is not the program's is an ordinary task
     loop.set_task_factory(factory)  # type: ignore[arg-type]  # typeshed's protocol lacks the keyword options
 
 
-def factory_replaced(protocol: Protocol) -> ContextMisuseError:
+def factory_replaced(protocol: OperationProtocol) -> ContextMisuseError:
     """The error for an operation whose loop no longer gives tasks their scopes; its ``protocol`` is closed."""
     protocol.close()
     return ContextMisuseError(

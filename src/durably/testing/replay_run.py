@@ -26,6 +26,7 @@ from durably.wire.shapes import InvocationOutput, Operation
 from .replay_trace import Line, Observer, line_of_failure, trace
 
 if TYPE_CHECKING:
+    from durably.engine.async_group import Ending
     from durably.engine.branch import Branch
     from durably.engine.operation import Op
     from durably.engine.requests import Flush
@@ -241,8 +242,8 @@ class _AsyncReplay(AsyncRun):
         self.observer = observer
         self.ops = _Journal(self.ops, observer.met)
 
-    async def drive(self, protocol: Protocol) -> Any:
-        return await super().drive(self.observer.watch(protocol, self))
+    async def drive(self, protocol: Protocol, op: Op | None = None, ending: Ending | None = None) -> Any:
+        return await super().drive(self.observer.watch(protocol, self), op)
 
     def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
         self.refuse_if_ended(branch)
