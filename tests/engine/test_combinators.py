@@ -111,6 +111,30 @@ def test_the_winner_is_the_same_on_replay_even_if_a_loser_would_be_quicker(flavo
     assert world.invocations == 3
 
 
+@pytest.mark.parametrize("kind", ["race", "any"])
+def test_what_ended_while_no_invocation_ran_ended_in_the_order_of_the_record(flavour: Flavour, kind: str) -> None:
+    def handler(event, ctx):
+        late = ctx.start(ctx.wait, seconds(5), name="late")
+        soon = ctx.start(ctx.run_in_child_context, after(flavour, 3, "soon"), name="soon")
+        earlier = ctx.start(ctx.wait, seconds(3), name="earlier")
+        yield ctx.wait(SECOND)
+
+        def dies(step):
+            if not world.effects:
+                world.effect("died")
+                world.clock.advance(10_000)
+                world.link.dead = True
+                raise Killed
+
+        yield ctx.step(flavour(dies))
+        yield getattr(ctx, kind)([late, soon, earlier])
+
+    world = flavour.world(handler)
+    world.run()
+    assert world.status == "SUCCEEDED"
+    assert decision(world, kind.capitalize())["index"] == 2
+
+
 def test_a_loser_runs_in_no_later_invocation(flavour: Flavour) -> None:
     """Neither a function given to the race nor an operation that was started before it."""
 

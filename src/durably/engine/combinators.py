@@ -17,7 +17,7 @@ from durably.exceptions import ExecutionError, InvocationError
 from durably.wire.ids import operation_id
 
 from .cancel_wait import cancel_wait
-from .operation import Op
+from .operation import Op, is_terminal
 from .requests import Body, Turn
 from .run import Protocol as OperationProtocol
 from .run import Run
@@ -86,10 +86,14 @@ def decide_among(
         for one in losers:
             one.cut()
     else:
-        decision = _decided(kind, futures)
-        while decision is None:
+        decision: Decision | None = None
+        while True:
+            while not op.run.is_async and (told := [one for one in futures if _is_due(op.run, one)]):
+                yield Body(wait_for, (told,), scope, is_step=False)  # threads tell in any order what is recorded in one
+            decision = _decided(kind, futures, op.run)
+            if decision is not None:
+                break
             yield Body(wait_for, ([one for one in futures if one.peek() is False],), scope, is_step=False)
-            decision = _decided(kind, futures)
         decided = decision
         for future in futures:
             if isinstance(failure := future.peek(), (ExecutionError, InvocationError)):
@@ -116,12 +120,32 @@ def recorded_decision(run: Run, scope: Scope, kind: Kind, fresh: int) -> Decisio
     return _read(record.get("StepDetails", {}).get("Result"))
 
 
-def _decided(kind: Kind, futures: Sequence[Started]) -> Decision | None:
+def _is_due(run: Run, one: Started) -> bool:
+    """Whether the end of this one is recorded and still on its way to the program."""
+    record = None if one.abandoned else run.ops.get(one.operation_id)
+    return record is not None and is_terminal(record) and one.peek() is False
+
+
+def _decided(kind: Kind, futures: Sequence[Started], run: Run) -> Decision | None:
     ended = sorted((one.order, index) for index, one in enumerate(futures) if one.peek() is not False)
+    if len(ended) > 1 and not run.is_async and kind != "all_settled":
+        ended = _as_recorded(ended, futures, run)
     for _, index in ended:
         if decides(kind, futures[index]):
             return Decision(index)
     return Decision(None) if len(ended) == len(futures) else None
+
+
+def _as_recorded(ended: list[tuple[int, int]], futures: Sequence[Started], run: Run) -> list[tuple[int, int]]:
+    """In the order of the records, by time and then in the order of the service's list, if all have one."""
+    ids = [futures[index].operation_id for _, index in ended]
+    records = [run.ops.get(op_id) for op_id in ids]
+    times = {one["Id"]: one.get("EndTimestamp", one["StartTimestamp"]) for one in records if one and is_terminal(one)}
+    if len(times) < len(set(ids)):
+        return ended
+    places = {op_id: place for place, op_id in enumerate(run.ops) if op_id in times}
+    ranked = sorted((times[op_id], places[op_id], one) for op_id, one in zip(ids, ended, strict=True))
+    return [one for *_, one in ranked]
 
 
 def decides(kind: Kind, ended: Started) -> bool:
