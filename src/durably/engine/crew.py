@@ -23,7 +23,7 @@ from .environment import Waiter
 from .requests import Flush
 from .run import Protocol
 from .staff import Staff
-from .suspension import SuspendExecution
+from .suspension import SuspendExecution, Verdict
 
 if TYPE_CHECKING:
     from durably.wire.shapes import Operation
@@ -66,7 +66,7 @@ class Crew:
     def __init__(self, run: SyncRun) -> None:
         self.run = run
         self.lock: BargingLock = run.lock
-        self.staff: Staff = Staff(run.environment, run.lock, self._work, self._waiting_work)
+        self.staff: Staff = Staff(run.environment, run.lock, self._work, self._waiting_work, self._no_threads)
         self._opened = 0
         self._open: dict[int, SyncGroup] = {}
         self._work_in: list[SyncGroup] = []
@@ -95,15 +95,21 @@ class Crew:
         strand.groups.remove(group)
         if not strand.groups:
             del self._strands[group.key]
-        self.staff.hired -= running
-        for inner in [one for one in self._open.values() if one.is_over] if running else ():
-            inner.strand.wake()  # whoever waits there is let go, and closes it
+        if running:
+            self.dismiss(running)
 
-    def dismiss(self) -> None:
-        """A thread's branch has been given up: it does not count any more."""
-        self.staff.hired -= 1
+    def dismiss(self, threads: int) -> None:
+        """The branches of so many threads have been given up: these do not count any more."""
+        self.staff.hired -= threads
         for inner in [one for one in self._open.values() if one.is_over]:
-            inner.strand.wake()
+            inner.strand.wake()  # whoever waits there is let go, and closes it
+        if self._waiting_work():
+            self.staff.need()
+
+    def over(self) -> None:
+        """The run is over: whoever waits is let go."""
+        for strand in self._strands.values():
+            strand.wake()
 
     def close_within(self, branch: Branch) -> None:
         """The code of ``branch`` is through, or unwound: so are the groups that it has left open."""
@@ -126,8 +132,11 @@ class Crew:
         self.staff.need()
 
     def _waiting_work(self) -> int:
-        """How many branches wait for a thread."""
-        return sum(len(group.to_run) for group in self._work_in)
+        """How many branches wait for a thread. What has not begun when the handler returns is given up."""
+        return sum(len(group.to_run) for group in self._work_in) if self.run.recording else 0
+
+    def _no_threads(self, error: RuntimeError) -> None:
+        self.run.end(Verdict(raises=error))
 
     def _work(self) -> None:
         staff, counted = self.staff, True
@@ -135,7 +144,7 @@ class Crew:
             with self.lock:
                 while self._work_in and not self._work_in[-1].to_run:
                     self._work_in.pop().offered = False
-                if not self._work_in or staff.overfull:
+                if not self._work_in or staff.overfull or not self.run.recording:
                     staff.hired -= 1
                     return
                 staff.taken += 1
@@ -169,46 +178,61 @@ class Crew:
         Takes the lock; ``ready`` is called with it.
         """
         key = None if branch is None else branch.strand
+        run, last = self.run, key is None
+        waiter: Waiter | None = None
+        strand: Strand | None = None
         while True:
             with self.lock:
-                if self.run.verdict is not None or (branch is not None and branch.is_over):
+                if waiter is not None and strand is not None:
+                    self._leave_wait(strand, waits, last)
+                    waiter = None
+                if run.is_over or (branch is not None and branch.is_over):
                     raise SuspendExecution
                 found = ready()
                 if found is not None:
                     return found
                 strand = self._strands.get(key)
+                settled, timeout = True, None
                 if strand is not None and any(group.can_move for group in strand.groups):
                     timeout = self._until_due(strand, waits)
                     if timeout is None or timeout > 0:
-                        self._wait(strand, timeout, waits)
-                        continue
-                    strand.refreshes += 1
-                    patience = _REFRESH_PATIENCE_MS * 2 ** min(strand.refreshes - 1, 10)
-                    strand.not_before_ms = self.run.environment.now_ms() + patience
-                elif not self.run.outbox.has_pending:  # everything is recorded before the program waits
+                        waiter = self._enter_wait(strand, waits, last)
+                    else:
+                        strand.refreshes += 1
+                        patience = _REFRESH_PATIENCE_MS * 2 ** min(strand.refreshes - 1, 10)
+                        strand.not_before_ms = run.environment.now_ms() + patience
+                elif settled := run.is_settled(last=last):
                     parked = [wait for group in strand.groups for wait in group.waits()] if strand is not None else []
-                    raise self.run.suspend_branch(branch, [*waits, *parked])
-            self.run.refresh()
+                    raise run.suspend_branch(branch, [*waits, *parked])
+            if waiter is not None and strand is not None:
+                try:
+                    waiter.wait(timeout)
+                except BaseException:  # an interrupt
+                    with self.lock:
+                        self._leave_wait(strand, waits, last)
+                    raise
+            elif settled:
+                run.refresh()
+            else:
+                run.settle(last=last)
 
-    def _wait(self, strand: Strand, timeout: float | None, waits: Waits) -> None:
-        """Wait, without the lock that the caller holds, until something of ``strand`` has changed."""
+    def _enter_wait(self, strand: Strand, waits: Waits, last: bool) -> Waiter:
+        """Where to wait until something of ``strand`` has changed."""
         waiter = strand.waiter = self.run.environment.waiter()
-        self.staff.waiting += 1
+        if not last:  # the handler's own thread is none of the staff
+            self.staff.waiting += 1
         for op_id, _, _ in waits:
             self._watched[op_id] = strand
-        try:
-            if self._work_in:
-                self.staff.need()
-            self.lock.release()
-            try:
-                waiter.wait(timeout)
-            finally:
-                self.lock.acquire()
-        finally:
-            strand.waiter = None
+        if self._work_in:
+            self.staff.need()
+        return waiter
+
+    def _leave_wait(self, strand: Strand, waits: Waits, last: bool) -> None:
+        strand.waiter = None
+        if not last:
             self.staff.waiting -= 1
-            for op_id, _, _ in waits:
-                self._watched.pop(op_id, None)
+        for op_id, _, _ in waits:
+            self._watched.pop(op_id, None)
 
     def _until_due(self, strand: Strand, waits: Waits) -> float | None:
         """Seconds until something waited for changes by itself; None when nothing does."""

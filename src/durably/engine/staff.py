@@ -31,6 +31,7 @@ class Staff:
     Parameters:
         work: what a hired thread does; it lowers ``hired`` when it leaves.
         waiting_work: how many branches wait for a thread.
+        no_threads: told why not a single one can be hired.
 
     Attributes:
         hired: threads that run branches, or are about to.
@@ -38,7 +39,17 @@ class Staff:
         taken: how many branches have been taken so far.
     """
 
-    __slots__ = ("_environment", "_lock", "_looking", "_waiting_work", "_work", "hired", "taken", "waiting")
+    __slots__ = (
+        "_environment",
+        "_lock",
+        "_looking",
+        "_no_threads",
+        "_waiting_work",
+        "_work",
+        "hired",
+        "taken",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -46,11 +57,13 @@ class Staff:
         lock: BargingLock,
         work: Callable[[], None],
         waiting_work: Callable[[], int],
+        no_threads: Callable[[RuntimeError], None],
     ) -> None:
         self._environment = environment
         self._lock = lock
         self._work = work
         self._waiting_work = waiting_work
+        self._no_threads = no_threads
         self._looking = False
         self.hired: int = 0
         self.waiting: int = 0
@@ -67,12 +80,24 @@ class Staff:
         if active < (MAX_THREADS if self._environment.sends_at_once else _AT_ONCE):
             self._hire()
         elif not self._looking and active < MAX_THREADS:
-            self._looking = True
-            self._environment.borrow(self._look)
+            self._looking = self._borrow(self._look)
 
-    def _hire(self) -> None:
+    def _hire(self) -> bool:
+        """Whether there was a thread to be had."""
         self.hired += 1
-        self._environment.borrow(self._work)
+        if self._borrow(self._work):
+            return True
+        self.hired -= 1
+        return False
+
+    def _borrow(self, job: Callable[[], None]) -> bool:
+        try:
+            self._environment.borrow(job)
+        except RuntimeError as error:  # the process has as many as it may have
+            if self.hired - self.waiting <= 1:
+                self._no_threads(error)
+            return False
+        return True
 
     def _look(self) -> None:
         """Hire more while branches wait that those hired do not get to."""
@@ -85,6 +110,8 @@ class Staff:
                 if more <= 0:
                     self._looking = False
                     return
-                if self.taken - before < _QUICK * active:
+                if self.taken - before < _QUICK * active or active <= 0:
                     for _ in range(min(more, max(active, 1))):
-                        self._hire()
+                        if not self._hire():
+                            self._looking = False
+                            return

@@ -84,8 +84,8 @@ class SyncGroup:
 
     def _outcome(self, index: int, branch: Branch) -> Outcome | None:
         CURRENT.set(None)  # of this thread's copy: its scope comes with the protocol
-        protocol = self._make(index, branch)
         try:
+            protocol = self._make(index, branch)
             return Outcome(index, self._run.drive(protocol, partial(self._leave, index, branch, protocol)), None)
         except _Left:
             return _LEFT
@@ -168,6 +168,9 @@ class SyncGroup:
         """The outcome of a branch that has ended, if there is one."""
         return self._outcomes.popleft() if self._outcomes else None
 
+    def ready(self) -> Outcome | None:
+        return self.poll() if self._run.verdict is None and not self.is_over else None
+
     def next(self) -> Outcome:
         """Wait for a branch to end. If all wait for the service, so does whoever asks. Takes the lock."""
         return self._crew.stand_by(self._parent, self.poll)
@@ -190,7 +193,7 @@ class SyncGroup:
             self._ending.discard(index)
             if index in self._running:
                 self._running.discard(index)
-                self._crew.dismiss()
+                self._crew.dismiss(1)
 
     def close(self) -> None:
         with self._crew.lock:

@@ -12,13 +12,14 @@ the call of its completion; while a slow body works or sleeps, the START travels
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from durably.exceptions import ValidationError
+from durably.exceptions import InvocationError, ValidationError
 from durably.wire.api_errors import ApiError
 from durably.wire.limits import MAX_STATE_PAGE
+from durably.wire.statuses import TERMINAL_STATUSES
 
 from .barging_lock import BargingLock
 from .crew import Crew
@@ -60,7 +61,8 @@ class SyncRun(Run):
         self.environment: Environment = environment_of(client)
         self.lock: BargingLock = BargingLock()
         self._crew: Crew | None = None
-        self._sending = False
+        self._leader = 0
+        """The thread that makes the call in flight; 0 without one."""
         self._waiting: list[tuple[int, Waiter]] = []
         """Who waits for the call in flight, or is to lead the next, with the update that it waits for."""
         self._calling = allocate_lock()
@@ -111,14 +113,14 @@ class SyncRun(Run):
         if type(request) is NextOutcome:
             return request.group.next()
         assert type(request) is Park
-        if self.outbox.has_pending:
-            self._flush(self.outbox.last)  # recorded before the program waits
-            if request.changed(self.ops):
-                return None
+        alone = self._crew is None or not self._crew.has_open(request.strand)
+        self.settle(last=alone and request.strand is None)
         record = self.ops.get(request.op_id)
+        if request.changed(self.ops) or (record is not None and not _is_waiting(record)):
+            return None  # somebody's call has brought it since the protocol looked
         status = None if record is None else record["Status"]
         waits: list[tuple[str, str | None, int | None]] = [(request.op_id, status, request.due_ms)]
-        if self._crew is None or not self._crew.has_open(request.strand):
+        if self._crew is None or alone:
             raise self.suspend_branch(request.strand, waits)
         self._crew.stand_by(request.strand, lambda: self._changed(request.op_id, status), waits)
         self.admit(request.strand)  # what follows would be new: another attempt, the code behind a wait
@@ -145,6 +147,7 @@ class SyncRun(Run):
         if branch is None or branch.strand is None:
             return self.suspend()
         branch.strand.parked = waits
+        branch.strand.over = True
         return SuspendExecution("a branch waits for the service")
 
     def _call(self, body: Body) -> Any:
@@ -196,7 +199,7 @@ class SyncRun(Run):
         """Return when update ``seq`` is acknowledged, leading calls as needed. Raises when the run has ended."""
         while True:
             with self.lock:
-                if self.verdict is not None or self._closed:
+                if self.is_over:
                     raise SuspendExecution
                 if self.outbox.acknowledged >= seq:
                     return
@@ -205,41 +208,78 @@ class SyncRun(Run):
             if waiter is None:
                 self._lead(batch)
             else:
-                waiter.wait()
+                self._wait_at(waiter)
+
+    def settle(self, *, last: bool) -> None:
+        """Record everything before the program waits.
+
+        ``last``: nothing else can move, so the invocation ends: what a call in flight brings must be known by then.
+        """
+        if self.outbox.has_pending:
+            self._flush(self.outbox.last)
+        while last:
+            with self.lock:
+                if self.is_over:
+                    raise SuspendExecution
+                waiter = self._queue(0)
+            if waiter is None:
+                return
+            self._wait_at(waiter)
+
+    def is_settled(self, *, last: bool) -> bool:
+        """Whether :meth:`settle` would have nothing to do. The caller holds the lock."""
+        return not (self.outbox.has_pending or (last and self._leader))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether whoever waits is to be let go."""
+        return self.verdict is not None or self._closed
 
     def refresh(self) -> None:
         """Ask for changes; sends what is pending, or nothing."""
-        self._sit_out()
-        try:
-            if self.verdict is not None:
-                raise SuspendExecution
-            batch = self._begin_call()
-        finally:
-            self.lock.release()
-        self._lead(batch)
-
-    def _sit_out(self) -> None:
-        """Take the lock in a moment in which no call is in flight."""
         while True:
-            self.lock.acquire()
-            waiter = self._queue(0)
+            with self.lock:
+                if self.is_over:
+                    raise SuspendExecution
+                waiter = self._queue(0)
+                batch = [] if waiter is not None else self._begin_call()
             if waiter is None:
+                self._lead(batch)
                 return
-            self.lock.release()
-            waiter.wait()
+            self._wait_at(waiter)
 
     def _queue(self, seq: int) -> Waiter | None:
         """Where to wait for the end of the call in flight; None without one. The caller holds the lock."""
-        if not self._sending:
+        if not self._leader:
             return None
+        if self._leader == get_ident():  # it does not make that call any more: an interrupt has unwound it
+            self._leader = 0
+            self.end(Verdict(raises=InvocationError("a checkpoint was interrupted before its answer was known")))
+            raise SuspendExecution
         waiter = self.environment.waiter()
         self._waiting.append((seq, waiter))
         return waiter
 
+    def _wait_at(self, waiter: Waiter) -> None:
+        """Wait for the end of the call in flight."""
+        try:
+            waiter.wait()
+        except BaseException:  # an interrupt
+            with self.lock:
+                self._waiting = [entry for entry in self._waiting if entry[1] is not waiter]
+                if not self._leader and self._waiting:
+                    self._waiting.pop(0)[1].wake()  # the one who goes may have been the one to lead the next call
+            raise
+
     def _begin_call(self) -> list[OperationUpdate]:
         """What the call is to carry that the caller, who holds the lock, makes next."""
-        self._sending = True
-        return self.outbox.take()
+        self._leader = get_ident()
+        try:
+            return self.outbox.take()
+        except BaseException as error:
+            self._leader = 0
+            self.end(Verdict(raises=error))
+            raise
 
     def _lead(self, batch: list[OperationUpdate]) -> None:
         """Make one call with ``batch`` and merge its answer, as the only one to do so."""
@@ -258,21 +298,37 @@ class SyncRun(Run):
                 )
         except BaseException as error:
             failure = error
-        with self.lock:
-            self._sending = False
-            if isinstance(failure, ApiError):
-                self.api_failure(failure)
-            elif failure is not None:
-                self.end(Verdict(raises=failure))
-            elif response is not None:
-                self.absorb(response, batch, operations)
-                if self._crew is not None:
-                    self._crew.absorbed(operations, self.outbox.acknowledged)
-            woken = self._released()
-            if self.must_send():
-                self.send_soon()
-        for waiter in woken:  # who is woken finds the lock free
-            waiter.wake()
+        waiting: list[tuple[int, Waiter]] = []
+        try:
+            with self.lock:
+                self._leader, waiting = 0, self._waiting
+                self._answered(response, failure, batch, operations)
+                woken = self._released()
+                if self.must_send():
+                    self.send_soon()
+            for waiter in woken:  # who is woken finds the lock free
+                waiter.wake()
+        except BaseException as error:  # an interrupt
+            self.end(Verdict(raises=error))
+            for _, waiter in waiting:
+                waiter.wake()
+            raise
+
+    def _answered(
+        self,
+        response: CheckpointResponse | None,
+        failure: BaseException | None,
+        batch: list[OperationUpdate],
+        operations: list[Operation],
+    ) -> None:
+        if isinstance(failure, ApiError):
+            self.api_failure(failure)
+        elif failure is not None:
+            self.end(Verdict(raises=failure))
+        elif response is not None:
+            self.absorb(response, batch, operations)
+            if self._crew is not None:
+                self._crew.absorbed(operations, self.outbox.acknowledged)
 
     def _released(self) -> list[Waiter]:
         """Whom an answer concerns: the first is to lead the next call, if there are any whom it does not."""
@@ -290,15 +346,21 @@ class SyncRun(Run):
         return woken
 
     def end(self, verdict: Verdict) -> None:
+        if not self.lock.is_held():
+            with self.lock:
+                return self.end(verdict)
         super().end(verdict)
-        for _, waiter in list(self._waiting):
-            waiter.wake()  # also where no call is in flight that would
+        self._wake_all()
 
     def send_soon(self) -> None:
         """Have somebody look whether there is still something to send. The caller holds the lock."""
         if not self._look_due and not self._closed and not self.environment.sends_at_once:
-            self._look_due = True
-            look_soon(self._look)
+            try:
+                look_soon(self._look)
+            except RuntimeError as error:  # there are no more threads to be had
+                self.end(Verdict(raises=error))
+            else:
+                self._look_due = True
 
     def _look(self) -> None:
         with self.lock:
@@ -307,16 +369,20 @@ class SyncRun(Run):
                 self._call_helper()
 
     def _can_send(self) -> bool:
-        return not self._sending and self.verdict is None and not self._closed and self.must_send()
+        return not self._leader and self.verdict is None and not self._closed and self.must_send()
 
     def _call_helper(self) -> None:
         """The caller holds the lock."""
         if self._called or self._closed or self.environment.sends_at_once:
             return
-        self._called = True
         if not self._helper:
+            try:
+                self.environment.borrow(self._help)
+            except RuntimeError as error:  # there are no more threads to be had
+                self.end(Verdict(raises=error))
+                return
             self._helper = True
-            self.environment.borrow(self._help)
+        self._called = True
         self._calling.release()
 
     def _help(self) -> None:
@@ -353,15 +419,35 @@ class SyncRun(Run):
 
     def close(self) -> None:
         """Wait for a call in flight; after this nothing of the run is alive."""
-        self._sit_out()
-        self._closed = True
-        if self._helper and not self._called:
-            self._called = True
-            self._calling.release()
-        waiting, self._waiting = self._waiting, []
-        self.lock.release()
-        for _, waiter in waiting:
-            waiter.wake()
+        self.lock.free()  # what has ended the handler may be an interrupt of a section
+        try:
+            while (waiter := self._close()) is not None:
+                waiter.wait()
+        finally:
+            self._closed = True
+
+    def _close(self) -> Waiter | None:
+        with self.lock:
+            if self._leader not in (0, get_ident()):
+                waiter = self.environment.waiter()
+                self._waiting.append((0, waiter))
+                return waiter
+            self._closed = True
+            if self._helper and not self._called:
+                self._called = True
+                self._calling.release()
+            self._wake_all()
+        return None
+
+    def _wake_all(self) -> None:
+        for _, waiter in self._waiting:
+            waiter.wake()  # also where no call is in flight that would
+        if self._crew is not None:
+            self._crew.over()
+
+
+def _is_waiting(record: Operation) -> bool:
+    return record["Status"] == "PENDING" if record["Type"] == "STEP" else record["Status"] not in TERMINAL_STATUSES
 
 
 CALLERS.update((SyncRun._call.__code__, run_body.__code__))

@@ -50,33 +50,31 @@ def borrow(job: Callable[[], None]) -> None:
 class _Lookout:
     """One thread for all runs that looks, when it gets to it, whether something is still to be done."""
 
-    __slots__ = ("_bell", "_looks", "_rung", "_thread")
+    __slots__ = ("_bell", "_looks", "_thread")
 
     def __init__(self) -> None:
         self._looks: deque[Callable[[], None]] = deque()
         self._bell = allocate_lock()
         self._bell.acquire()
-        self._rung = False
         self._thread: threading.Thread | None = None
 
     def add(self, look: Callable[[], None]) -> None:
         self._looks.append(look)
-        if self._rung:
-            return  # the thread has yet to empty the queue
-        self._rung = True
+        if not self._bell.locked():
+            return  # it has been rung, and the thread has yet to empty the queue
         if self._thread is None:
             with _guard:
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._serve, name="durably-lookout", daemon=True)
-                    self._thread.start()
+                    thread = threading.Thread(target=self._serve, name="durably-lookout", daemon=True)
+                    thread.start()
+                    self._thread = thread
         with suppress(RuntimeError):  # somebody else rings at the same moment
             self._bell.release()
 
     def _serve(self) -> None:
         looks = self._looks
         while True:
-            self._bell.acquire()
-            self._rung = False  # first: what comes from now on rings again
+            self._bell.acquire()  # first: what comes from now on rings again
             while looks:
                 looks.popleft()()
 

@@ -33,10 +33,13 @@ def call_in_time(body: Body, environment: Environment) -> Any:
     """
     ended = environment.waiter()
     outcome: list[tuple[Any, BaseException | None]] = []
+    late = False
     context = copy_context()
     context.run(CURRENT.set, body.scope)
 
     def call() -> None:
+        if late:
+            return  # the thread has come to run when the time was over
         try:
             made: tuple[Any, BaseException | None] = (context.run(run_body, body), None)
         except BaseException as error:
@@ -46,6 +49,7 @@ def call_in_time(body: Body, environment: Environment) -> Any:
 
     environment.borrow(call)
     if not ended.wait(body.timeout) and not outcome:
+        late = True
         raise timed_out(body)
     value, error = outcome[0]
     if error is not None:
