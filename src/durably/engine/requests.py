@@ -59,6 +59,13 @@ class Park:
         self.due_ms: int | None = due_ms
         self._met = op.record()
 
+    @classmethod
+    def for_ever(cls, strand: Branch | None) -> Park:
+        """Wait for what no answer brings."""
+        park = cls.__new__(cls)
+        park.op_id, park.strand, park.due_ms, park._met = "", strand, None, None
+        return park
+
     def changed(self, ops: dict[str, Operation]) -> bool:
         """Whether the record is another than when the protocol last looked."""
         return ops.get(self.op_id) is not self._met

@@ -189,10 +189,10 @@ class Observer:
             request = protocol.send(None)
             while True:
                 if type(request) is Flush and request.seq > run.outbox.acknowledged:
-                    yield _for_ever(request.strand)
+                    yield Park.for_ever(request.strand)
                 elif type(request) is Body and request.is_step:
                     self._begins(request, run.ops)
-                    yield _for_ever(_strand())
+                    yield Park.for_ever(_strand())
                 try:
                     answer = yield request
                 except BaseException as error:
@@ -202,7 +202,7 @@ class Observer:
         except StopIteration as stop:
             return stop.value
         except StopReplay as stop:
-            yield _for_ever(None if stop.branch is None else stop.branch.strand)
+            yield Park.for_ever(None if stop.branch is None else stop.branch.strand)
 
     def _begins(self, body: Body, known: Mapping[str, Operation]) -> None:
         """A step's function would run now; in a batch of steps that is the first that is seen of it."""
@@ -216,12 +216,6 @@ def _strand() -> Branch | None:
     scope = CURRENT.get()
     branch = None if scope is None else scope.branch
     return None if branch is None else branch.strand
-
-
-def _for_ever(strand: Branch | None) -> Park:
-    park = Park.__new__(Park)
-    park.op_id, park.strand, park.due_ms = "", strand, None
-    return park
 
 
 def _call(
