@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import Any
 
@@ -700,6 +701,23 @@ def test_one_call_of_start_is_one_operation(flavour: Flavour) -> None:
             return str(error)
 
     assert "exactly one operation" in flavour.run(handler).value
+
+
+def test_a_failure_that_is_asked_for_in_a_later_invocation_is_not_reported_as_forgotten(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def handler(event, ctx):
+        failing = ctx.start(ctx.step, lambda step: 1 / 0, config=StepConfig(lambda error, n: RetryDecision.no_retry()))
+        result = await ctx.all_settled([failing, ctx.start(ctx.wait, SECOND)])
+        with pytest.raises(StepError):
+            await failing
+        return len(result.failed())
+
+    world = World(handler)
+    world.run()
+    assert world.value == 1
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 # ---- cancelling --------------------------------------------------------------------------------------------

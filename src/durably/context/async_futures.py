@@ -53,8 +53,10 @@ class AsyncDurableFuture(FutureBase, Generic[T_co]):
         self.order: int = LAST
         task.add_done_callback(self._ended)
 
-    def _ended(self, _: object) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self.order = next(ORDER)
+        if not task.cancelled():
+            task.exception()  # or asyncio reports it as forgotten when the invocation is suspended before it is awaited
 
     def __await__(self) -> Generator[Any, None, T_co]:
         return self.result().__await__()
