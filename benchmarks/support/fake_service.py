@@ -41,24 +41,51 @@ def utc_datetime() -> datetime:
     return datetime.now(UTC)
 
 
+# What is kept of an operation is a plain tuple of texts and numbers, which Python's garbage collector need not look at:
+# (Type, Status, start, end, Name, SubType, ParentId, payload, ReplayChildren).
+Kept = tuple[str, str, Any, Any, str | None, str | None, str | None, str | None, bool]
+
+
+def shown(op_id: str, kept: Kept) -> dict[str, Any]:
+    """An operation as it is told to a client."""
+    kind, status, started, ended, name, sub_type, parent, payload, rebuilt = kept
+    operation: dict[str, Any] = {
+        "Id": op_id,
+        "Type": kind,
+        "Status": status,
+        "StartTimestamp": started,
+    }
+    if sub_type is not None:
+        operation["SubType"] = sub_type
+    if name is not None:
+        operation["Name"] = name
+    if parent is not None:
+        operation["ParentId"] = parent
+    if kind == "EXECUTION":
+        operation["ExecutionDetails"] = {"InputPayload": payload}
+    elif ended is None:
+        if kind == "STEP":
+            operation["StepDetails"] = {"Attempt": 0}
+    else:
+        operation["EndTimestamp"] = ended
+        if kind == "STEP":
+            operation["StepDetails"] = {"Attempt": 1, "Result": payload}
+        else:
+            operation["ContextDetails"] = {"Result": payload, "ReplayChildren": rebuilt}
+    return operation
+
+
 class FakeService:
     """One execution. ``stamp`` makes a timestamp in the form of the face in use."""
 
     def __init__(self, payload: Any, stamp: Callable[[], Any] = milliseconds) -> None:
         self._stamp = stamp
-        self._operations: dict[str, dict[str, Any]] = {}
         self._token_number = 0
         self.calls = 0
         self.pages = 0
         self._ready: dict[str, tuple[list[dict[str, Any]], str]] = {}
-        execution = {
-            "Id": ARN.rsplit("/", 1)[-1],
-            "Type": "EXECUTION",
-            "Status": "STARTED",
-            "StartTimestamp": stamp(),
-            "ExecutionDetails": {"InputPayload": json.dumps(payload)},
-        }
-        self._operations[execution["Id"]] = execution
+        execution: Kept = ("EXECUTION", "STARTED", stamp(), None, None, None, None, json.dumps(payload), False)
+        self._operations: dict[str, Kept] = {ARN.rsplit("/", 1)[-1]: execution}
 
     @property
     def token(self) -> str:
@@ -67,16 +94,8 @@ class FakeService:
     def record_steps(self, results: Iterable[tuple[str, str]]) -> None:
         """Put finished steps into the history: (name, JSON text of the result), ids as the root hands them out."""
         for n, (name, result) in enumerate(results, 1):
-            self._operations[root_id(n)] = {
-                "Id": root_id(n),
-                "Type": "STEP",
-                "SubType": "Step",
-                "Name": name,
-                "Status": "SUCCEEDED",
-                "StartTimestamp": self._stamp(),
-                "EndTimestamp": self._stamp(),
-                "StepDetails": {"Attempt": 1, "Result": result},
-            }
+            now = self._stamp()
+            self._operations[root_id(n)] = ("STEP", "SUCCEEDED", now, now, name, "Step", None, result, False)
 
     def event(self) -> dict[str, Any]:
         """What Lambda hands to the handler: parsed JSON, timestamps in milliseconds, the first page of the history.
@@ -105,9 +124,9 @@ class FakeService:
 
     def _page(self, marker: str) -> tuple[list[dict[str, Any]], str]:
         start = int(marker or 0)
-        operations = list(self._operations.values())[start : start + PAGE]
+        operations = list(self._operations.items())[start : start + PAGE]
         more = start + PAGE < len(self._operations)
-        return [_copy(operation) for operation in operations], str(start + PAGE) if more else ""
+        return [shown(op_id, kept) for op_id, kept in operations], str(start + PAGE) if more else ""
 
     def checkpoint(self, arn: str, token: str, updates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if arn != ARN or token != self.token:
@@ -117,59 +136,43 @@ class FakeService:
         self.calls += 1
         self._token_number += 1
         changed = {update["Id"]: self._apply(update) for update in updates}
-        return [_copy(operation) for operation in changed.values()]
+        return [shown(op_id, kept) for op_id, kept in changed.items()]
 
-    def _apply(self, update: Mapping[str, Any]) -> dict[str, Any]:
-        operation = self._operations.get(update["Id"])
-        kind = update["Type"]
+    def _apply(self, update: Mapping[str, Any]) -> Kept:
+        op_id, kind, action = update["Id"], update["Type"], update["Action"]
+        known = self._operations.get(op_id)
+        kept: Kept
         if kind not in ("STEP", "CONTEXT"):
             raise AssertionError(f"these benchmarks record steps and contexts only, got {kind}")
-        if update["Action"] == "START":
-            if operation is not None:
-                raise AssertionError(f"{update['Id']} was started already")
-            operation = {"Id": update["Id"], "Type": kind, "Status": "STARTED", "StartTimestamp": self._stamp()}
-            if kind == "STEP":
-                operation["StepDetails"] = {"Attempt": 0}
-            for key in ("ParentId", "Name", "SubType"):
-                if update.get(key):
-                    operation[key] = update[key]
-            self._operations[update["Id"]] = operation
-        elif update["Action"] == "SUCCEED":
-            if operation is None or operation["Status"] != "STARTED":
-                raise AssertionError(f"{update['Id']} cannot succeed: {operation}")
-            operation["Status"] = "SUCCEEDED"
-            operation["EndTimestamp"] = self._stamp()
-            if kind == "STEP":
-                operation["StepDetails"] = {"Attempt": 1, "Result": update["Payload"]}
-            else:
-                rebuilt = (update.get("ContextOptions") or {}).get("ReplayChildren", False)
-                operation["ContextDetails"] = {"Result": update.get("Payload"), "ReplayChildren": rebuilt}
+        if action == "START":
+            if known is not None:
+                raise AssertionError(f"{op_id} was started already")
+            names = update.get("Name") or None, update.get("SubType") or None, update.get("ParentId") or None
+            kept = (kind, "STARTED", self._stamp(), None, *names, None, False)
+        elif action == "SUCCEED":
+            if known is None or known[1] != "STARTED":
+                raise AssertionError(f"{op_id} cannot succeed: {known}")
+            rebuilt = kind == "CONTEXT" and bool((update.get("ContextOptions") or {}).get("ReplayChildren"))
+            payload = update["Payload"] if kind == "STEP" else update.get("Payload")
+            kept = (kind, "SUCCEEDED", known[2], self._stamp(), known[4], known[5], known[6], payload, rebuilt)
         else:
-            raise AssertionError(f"no operation of a benchmark may {update['Action']}: {update}")
-        return operation
+            raise AssertionError(f"no operation of a benchmark may {action}: {update}")
+        self._operations[op_id] = kept
+        return kept
 
     def count(self, sub_type: str) -> int:
         """How many operations of that subtype have succeeded."""
-        ended = [one for one in self._operations.values() if one["Status"] == "SUCCEEDED"]
-        return sum(one.get("SubType") == sub_type for one in ended)
+        return sum(kept[1] == "SUCCEEDED" and kept[5] == sub_type for kept in self._operations.values())
 
-    def step_results(self) -> list[str]:
+    def step_results(self) -> list[str | None]:
         """The recorded results, in the order of the ids 1, 2, 3, ... (fails if one is missing or not finished)."""
-        results: list[str] = []
+        results: list[str | None] = []
         for n in range(1, len(self._operations)):
             operation = self._operations[root_id(n)]
-            if operation["Status"] != "SUCCEEDED":
-                raise AssertionError(f"operation {n} is {operation['Status']}")
-            results.append(operation["StepDetails"]["Result"])
+            if operation[1] != "SUCCEEDED":
+                raise AssertionError(f"operation {n} is {operation[1]}")
+            results.append(operation[7])
         return results
-
-
-def _copy(operation: dict[str, Any]) -> dict[str, Any]:
-    copied = operation.copy()
-    for key in ("StepDetails", "ContextDetails", "ExecutionDetails"):
-        if key in copied:
-            copied[key] = copied[key].copy()
-    return copied
 
 
 # ---- latency ------------------------------------------------------------------------------------------

@@ -107,11 +107,11 @@ class AsyncGroup:
         except Exception as error:
             self._ended(Outcome(index, None, error))
             return
-        ending = Ending(self, index, branch, protocol)
-        task = self.run.create_task(self.run.drive(protocol, None, ending))
+        run = self.run
+        task = run.create_task(run.drive(protocol, None, Ending(self, index, branch, protocol)))
         if not task.done():  # a loop may run it at once
             self._running[index] = (task, branch)
-            self.run.adopt_branch(task)
+            run.adopt_branch(task)
 
     def through(self, index: int, branch: Branch, outcome: Outcome | None) -> None:
         """The task of a branch does nothing more; called by it."""
@@ -126,9 +126,13 @@ class AsyncGroup:
         if self._asked is not None and not self._asked.done():
             self._asked.set_result(None)
 
-    def leave(self, ending: Ending, branch: Branch) -> None:
-        self._ending[ending.index] = ending
-        self.through(ending.index, branch, None)
+    def leave(self, ending: Ending) -> None:
+        """The task of a branch leaves its end behind; called by it, which is waiting to be recorded."""
+        index = ending.index
+        self._ending[index] = ending
+        started = self._running.pop(index, None)
+        if started is not None:
+            self.run._tasks.discard(started[0])
 
     def recorded(self, ending: Ending) -> None:
         """What was left behind of a branch can be run: nothing but its return."""
@@ -139,6 +143,9 @@ class AsyncGroup:
             self._ended(Outcome(ending.index, stop.value, None))
         except Exception as error:
             self._ended(Outcome(ending.index, None, error))
+
+    def ready(self) -> Outcome | None:
+        return self._outcomes.popleft() if self._outcomes else None
 
     async def next(self) -> Outcome:
         """Wait for a branch to end."""
@@ -186,7 +193,7 @@ class Ending:
             return False
         if run.outbox.acknowledged >= flush.seq:
             return False
-        self._group.leave(self, self._branch)
+        self._group.leave(self)
         run.tell_when_recorded(flush, self)
         return True
 

@@ -10,12 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durably.wire.api_errors import ApiError
+from durably.wire.statuses import TERMINAL_STATUSES
 
 from .alarm import Alarm, due_of
 from .async_group import Beginnings
 from .delivery import Delivery
 from .environment import Environment, environment_of
-from .operation import is_terminal
 from .pages import gather_pages
 from .requests import Flush
 from .run import Run, state_of
@@ -161,34 +161,40 @@ class AsyncWriter(Run):
         if self.verdict is not None:
             return
         woken: list[Arrival] = []
-        flushed: dict[str, tuple[Flush, Arrival]] = {}
-        while self._flushes and self._flushes[0][0] <= self.outbox.acknowledged:
-            _, flush, future = self._flushes.popleft()
+        flushed: dict[str, Arrival] = {}
+        flushes, parks, delivery, acknowledged = self._flushes, self._parks, self._delivery, self.outbox.acknowledged
+        while flushes and flushes[0][0] <= acknowledged:
+            _, flush, future = flushes.popleft()
             if flush.completion:
-                flushed[flush.op_id] = (flush, future)
+                flushed[flush.op_id] = future
             elif not future.done():
                 future.set_result(None)  # a START: not a completion, so not part of the order
-        concurrent = bool(self._tasks or self.timers.due)
+        concurrent = bool(self._tasks or self.timers.due or delivery.has_arrivals)
         for operation in operations:
             op_id = operation["Id"]
+            if op_id not in flushed and op_id not in parks:
+                if concurrent and operation["Status"] in TERMINAL_STATUSES:
+                    delivery.comes(op_id, False)
+                continue
             met = len(woken)
             if op_id in flushed:
-                self._delivery.delivered.add(op_id)
-                woken.append(flushed.pop(op_id)[1])
-            for status, future in self._parks.pop(op_id, ()):
-                if operation["Status"] == status:
-                    self._parks.setdefault(op_id, []).append((status, future))
-                    continue
-                if is_terminal(operation):
-                    self._delivery.delivered.add(op_id)
-                woken.append(future)
-            if concurrent and (len(woken) > met or is_terminal(operation)):
-                came = self._delivery.comes(op_id, len(woken) > met)
+                delivery.delivered.add(op_id)
+                woken.append(flushed.pop(op_id))
+            if op_id in parks:
+                for status, parked in parks.pop(op_id):
+                    if operation["Status"] == status:
+                        parks.setdefault(op_id, []).append((status, parked))
+                        continue
+                    if operation["Status"] in TERMINAL_STATUSES:
+                        delivery.delivered.add(op_id)
+                    woken.append(parked)
+            if concurrent and (len(woken) > met or operation["Status"] in TERMINAL_STATUSES):
+                came = delivery.comes(op_id, len(woken) > met)
                 for future in woken[met:]:
                     future.came = came
-        for op_id, (_, future) in flushed.items():
-            self._delivery.delivered.add(op_id)
-            future.came = self._delivery.comes(op_id, True)
+        for op_id, future in flushed.items():
+            delivery.delivered.add(op_id)
+            future.came = delivery.comes(op_id, True)
             woken.append(future)
         if concurrent:
             self._delivery.arrive(woken)
@@ -220,7 +226,8 @@ class AsyncWriter(Run):
     def tell_when_recorded(self, flush: Flush, arrival: Arrival) -> None:
         """The same, for something else than a future."""
         self._flushes.append((flush.seq, flush, arrival))
-        self._send_by(flush.seq)
+        if flush.seq > self.urgent or not self._sender_due:
+            self._send_by(flush.seq)
 
     def _send_by(self, seq: int) -> None:
         """Update ``seq`` is waited for: it is not collected any longer, nor is anything before it."""

@@ -38,7 +38,7 @@ from .group import Group, Outcome
 from .operation import Op, is_terminal
 from .requests import NextOutcome, OpenGroup, Turn
 from .run import Protocol
-from .scope import Scope
+from .scope import Leaf
 from .sizes import check_size
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _summary(plan: Batch, result: BatchResult[Any]) -> str | None:
 def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
     """The protocol of one branch."""
     branches = plan.branches
-    scope = Scope(op.run, None, None, op, replaying=op.scope.replaying, branch=branch)
+    scope = Leaf(op.run, op, branch, replaying=op.scope.replaying)
     scope.mode, scope.time_ms = op.scope.mode, op.time_ms
     name, func = branches.name_of(index), branches.func_of(index)
     inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, name, op.id)
@@ -255,8 +255,8 @@ class _Strand:
 
     def run(self, *, known: bool) -> Protocol:
         """``known``: an earlier invocation began this batch."""
-        plan = self.plan
-        reason = self._decide()
+        plan, policy = self.plan, self.policy
+        reason = policy.decide(0, 0, self.statuses or ())
         if reason is not None:
             return self._result(reason)
         ended = deque(self._recorded() if known else ())
@@ -272,7 +272,7 @@ class _Strand:
         group: Group | None = None
         try:
             while reason is None:
-                while waiting and in_flight < limit and self.policy.may_admit(self.failed):
+                while waiting and in_flight < limit and policy.may_admit(self.failed):
                     index = waiting.popleft()
                     self._start(index)
                     if index not in recorded:
@@ -287,13 +287,15 @@ class _Strand:
                     if group is None:
                         opened: Group = yield OpenGroup(self.op.scope.branch, make)
                         group = opened
-                    for index in held:
-                        group.start(index)
-                    held.clear()
-                    outcome = yield NextOutcome(group)
+                    if held:
+                        for index in held:
+                            group.start(index)
+                        held.clear()
+                    found = group.ready()
+                    outcome = (yield NextOutcome(group)) if found is None else found
                 in_flight -= 1
                 self._note(outcome)
-                reason = self._decide()
+                reason = policy.decide(self.succeeded, self.failed, self.statuses or ())
         finally:
             if group is not None:
                 group.close()
@@ -319,7 +321,8 @@ class _Strand:
 
     def _start(self, index: int) -> bool:
         """Note that branch ``index`` has begun; False if that was noted before."""
-        for item in self.plan.branches.items(index):
+        chunks = self.plan.branches.chunks
+        for item in (index,) if chunks is None else chunks[index]:
             if item in self.started:
                 return False
             self.started.add(item)
@@ -328,9 +331,15 @@ class _Strand:
         return True
 
     def _note(self, outcome: Outcome) -> None:
-        branches, items = self.plan.branches, self.items
+        branches, items, index = self.plan.branches, self.items, outcome.index
         _ended(branches, outcome, items)
-        for number in branches.items(outcome.index):
+        if branches.chunks is None and self.statuses is None:
+            if outcome.error is None:
+                self.succeeded += 1
+            else:
+                self.failed += 1
+            return
+        for number in branches.items(index):
             status = items[number].status
             if status is _SUCCEEDED:
                 self.succeeded += 1
@@ -338,9 +347,6 @@ class _Strand:
                 self.failed += 1
             if self.statuses is not None:
                 self.statuses.set(number, status)
-
-    def _decide(self) -> CompletionReason | None:
-        return self.policy.decide(self.succeeded, self.failed, self.statuses or ())
 
     def _result(self, reason: CompletionReason) -> BatchResult[Any]:
         branches = self.plan.branches

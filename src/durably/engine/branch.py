@@ -25,7 +25,7 @@ class Branch:
 
     Attributes:
         strand: the nearest isolated branch, itself included; None in the handler's own strand.
-        over: it may not record anything more.
+        over: it may not record anything more: it has ended, is given up, or has been unwound to wait.
         parked: (operation id, status, due) of each thing it waits for, when it has been unwound to wait.
         tasks: those that its code has spawned.
         concurrent: of an isolated branch: its code, or that of a branch inside, has spawned tasks.
@@ -45,7 +45,7 @@ class Branch:
     def is_over(self) -> bool:
         branch: Branch | None = self
         while branch is not None:
-            if branch.over or branch.parked is not None:
+            if branch.over:
                 return True
             branch = branch.parent
         return False

@@ -123,4 +123,6 @@ def _summary(config: ChildConfig[Any], value: Any) -> str:
     summary: Any = config.summary_generator(value)
     if not isinstance(summary, str):
         raise ValidationError(f"summary_generator returned {type(summary).__name__} {summary!r}; it must return a str")
-    return str.__str__(summary) if summary.isascii() else summary.encode("utf-8", "backslashreplace").decode()  # it is for people
+    if summary.isascii():
+        return str.__str__(summary)
+    return summary.encode("utf-8", "backslashreplace").decode()  # it is for people

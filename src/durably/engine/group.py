@@ -37,6 +37,10 @@ class Group(Protocol):
         """Let branch ``index`` run."""
         ...
 
+    def ready(self) -> Outcome | None:
+        """The outcome of a branch that has ended, if it can be had without waiting."""
+        ...
+
     def close(self) -> None:
         """Cut off the branches that have not ended: they are not waited for and record nothing more. Idempotent."""
         ...

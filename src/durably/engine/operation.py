@@ -194,7 +194,8 @@ class Op:
         """Queue an update that the program does not wait for, unless as many as are to be collected have been."""
         self.post(action, deferred=mode is CheckpointMode.BATCHED, **members)
         if self.run.collected_enough():
-            yield self._flush(self.run.outbox.last, completion=False)
+            branch = self.scope.branch
+            yield Flush(self.run.outbox.last, self.id, None if branch is None else branch.strand, completion=False)
         elif mode is CheckpointMode.OPTIMISTIC:
             yield Pause()
 
@@ -207,11 +208,8 @@ class Op:
         self, action: OperationActionName, *, completion: bool = False, last: bool = False, **members: Any
     ) -> Flush:
         """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5)."""
-        seq = self.run.send(self.update(action, **members), self.scope.branch, awaited=True)
-        return self._flush(seq, completion=completion, last=last)
-
-    def _flush(self, seq: int, *, completion: bool, last: bool = False) -> Flush:
         branch = self.scope.branch
+        seq = self.run.send(self.update(action, **members), branch, awaited=True)
         return Flush(seq, self.id, None if branch is None else branch.strand, completion=completion, last=last)
 
     @property

@@ -7,6 +7,7 @@ meanwhile is in it. There is no timer and nothing polls.
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from durably.wire.limits import MAX_CHECKPOINT_BYTES, MAX_UPDATES_PER_CHECKPOINT
@@ -51,10 +52,13 @@ class Outbox:
     def add(self, update: OperationUpdate) -> int:
         """Queue ``update``; returns its number, acknowledged once ``acknowledged`` has reached it."""
         payload = update.get("Payload")
-        size = utf8_size(payload) if payload else 0
         self._pending.append(update)
-        self._sizes.append(size)
-        self.pending_bytes += size
+        if payload:
+            size = utf8_size(payload)
+            self._sizes.append(size)
+            self.pending_bytes += size
+        else:
+            self._sizes.append(0)
         self.last += 1
         return self.last
 
@@ -78,8 +82,8 @@ class Outbox:
         batch: list[OperationUpdate] = []
         pending, sizes = self._pending, self._sizes
         seen: dict[str, str] = {}
-        size = payloads = 0
-        for update, payload_size in zip(pending, sizes, strict=True):
+        size = 0
+        for update, payload_size in zip(islice(pending, MAX_UPDATES_PER_CHECKPOINT), sizes, strict=False):
             op_id, action = update["Id"], update["Action"]
             if op_id in seen and not (
                 seen[op_id] == "START" and action in _COMPLETIONS and update["Type"] in _PAIRED_TYPES
@@ -89,21 +93,18 @@ class Outbox:
                 size += _ENVELOPE + 6 * payload_size  # the worst escape of one character is six bytes
             else:
                 size += _size(update)
-            if batch and size > MAX_CHECKPOINT_BYTES:
+            if size > MAX_CHECKPOINT_BYTES and batch:
                 break
             seen[op_id] = action
-            payloads += payload_size
             batch.append(update)
-            if len(batch) == MAX_UPDATES_PER_CHECKPOINT:
-                break
         if len(batch) == len(pending):
             pending.clear()
             sizes.clear()
+            self.pending_bytes = 0
         else:
             for _ in batch:
                 pending.popleft()
-                sizes.popleft()
-        self.pending_bytes -= payloads
+                self.pending_bytes -= sizes.popleft()
         self._in_flight = len(batch)
         return batch
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .branch import Branch
     from .run import Run
 
-__all__ = ["CURRENT", "Scope", "refuse_use"]
+__all__ = ["CURRENT", "Leaf", "Scope", "refuse_use"]
 
 
 class Scope:
@@ -115,10 +115,7 @@ class Scope:
     def take_timer_id(self) -> str:
         """The id of the next timer that the program sets in this scope; counts it."""
         self.timers += 1
-        prefix = self.prefix or ""
-        return operation_id(
-            f"{prefix}-timer" if self.preset_id is None else f"{prefix}-{self.preset_id}-timer", self.timers
-        )
+        return operation_id(f"{self.prefix or ''}-timer", self.timers)
 
     def peek_id(self) -> str:
         """The id that the next operation will take. Hashed once, whoever asks first."""
@@ -149,6 +146,22 @@ class Scope:
         all that wait for each other.
         """
         return self.replaying and not (self.run.went_on and (self.is_task or self.spawned))
+
+
+class Leaf(Scope):
+    """A scope without operations: that of a step's body, or around the operation of a branch. There are many."""
+
+    __slots__ = ()
+
+    def __init__(self, run: Run, where: object, branch: Branch | None = None, *, replaying: bool = False) -> None:
+        self.run = run
+        self.owner = self.prefix = self.mode = None
+        self.where = where
+        self.replaying = replaying
+        self.thread = get_ident()
+        self.branch = branch
+        self.count = self.spawned = self.time_ms = 0
+        self.is_task = False
 
 
 def _recorded(run: Run, prefix: str, deeper: int = 4) -> list[str]:

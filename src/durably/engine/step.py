@@ -29,7 +29,7 @@ from .cancellation import failure_of, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
-from .scope import Scope
+from .scope import Leaf
 from .sizes import check_result
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def step(
                 if record is not None and is_terminal(record):
                     continue
         try:
-            scope = Scope(run, None, None, op)
-            body = run.environment.body(op, attempt, func, config.timeout_seconds)
-            value = yield Body(body, (make_context(op, attempt),), scope, is_step=True, timeout=config.timeout_seconds)
+            scope, timeout = Leaf(run, op), config.timeout_seconds
+            body = run.environment.body(op, attempt, func, timeout)
+            value = yield Body(body, (make_context(op, attempt),), scope, is_step=True, timeout=timeout)
             text, value = codec.round_trip(value)
             check_result(op, text)
         except UnrecoverableError as error:  # says itself what is to become of the execution or the invocation

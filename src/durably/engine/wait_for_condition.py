@@ -21,7 +21,7 @@ from .cancellation import failure_of, raise_recorded
 from .operation import Op, is_terminal
 from .requests import Body, Park, Turn
 from .run import Protocol
-from .scope import Scope
+from .scope import Leaf
 from .sizes import check_size
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def wait_for_condition(
             op.post("START")
         try:
             state = config.initial_state if details.get("Result") is None else codec.decode(details["Result"])
-            scope = Scope(run, None, None, op)
+            scope = Leaf(run, op)
             body = run.environment.body(op, attempt, check, None)
             state = yield Body(body, (state, make_context(op, attempt)), scope, is_step=True)
             text, state = codec.round_trip(state)
