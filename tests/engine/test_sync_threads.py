@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from durably import (
+    ChildConfig,
     CompletionConfig,
     Duration,
     InvocationError,
     MapConfig,
 )
 from durably.engine.environment import Environment, Waiter
+from durably.engine.operation import Op
+from durably.engine.requests import Park
 from durably.engine.staff import MAX_THREADS
 from durably.engine.sync_run import SyncRun
 from durably.wire.api_errors import ApiError
@@ -161,13 +164,13 @@ def test_what_has_not_begun_when_the_handler_returns_never_does() -> None:
     bodies: list[int] = []
 
     def handler(event, ctx):
-        def body(step):
+        def body(inner):  # without a record of its own, so that nothing else refuses it
             bodies.append(1)
             begun.release()
             gate.wait(PATIENCE)
 
         for _ in range(100):
-            ctx.start(ctx.step, body)
+            ctx.start(ctx.run_in_child_context, body, config=ChildConfig(is_virtual=True))
         for _ in range(MAX_THREADS):
             assert begun.acquire(timeout=PATIENCE)
         runs.append(ctx.run)
@@ -308,12 +311,13 @@ def test_a_verdict_ends_the_invocation_although_every_branch_is_busy() -> None:
 
 
 def test_a_thread_goes_on_before_its_branch_is_recorded_and_that_is_recorded_all_the_same() -> None:
-    """The next branch of every thread is a long one."""
+    """The next branch of every thread is a long one, and has begun in an earlier invocation: nothing else is sent."""
     next_ones, recorded = threading.Semaphore(0), threading.Event()
     went_on: list[bool] = []
 
     def handler(event, ctx):
         def one(inner, item, *rest):
+            inner.wait(Duration.from_seconds(1))
             if item < 4:
                 return item
             next_ones.release()
@@ -366,6 +370,7 @@ def test_the_error_of_a_branch_that_was_left_behind_arrives() -> None:
 
     threads = Threads(handler, few=True)
     assert threads.run() == [[n, f"no {n}"] for n in range(0, 60, 3)]
+    assert threads.world.invocations == 1
 
 
 def test_outcomes_arrive_in_the_order_of_the_record() -> None:
@@ -556,30 +561,16 @@ def test_a_process_without_another_thread_tries_the_invocation_again() -> None:
     assert [type(one) for one in threads.world.outputs] == [RuntimeError, dict]
 
 
-def test_a_change_that_comes_while_a_branch_is_about_to_wait_is_not_missed() -> None:
+def test_a_change_that_comes_while_a_branch_is_about_to_wait_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer to another branch's call brings the callback's result when this one has just found it open."""
 
     def handler(event, ctx):
         def waits(inner):
             callback = inner.create_callback(name="asked")
-            record = ctx.run.ops[callback._op.id]
-            park = ctx.run.settle
-
-            def settle(*, last: bool) -> None:
-                park(last=last)
-                ctx.run.settle = park
-                with threads.world.lock:
-                    threads.world.service.submit(
-                        "SendDurableExecutionCallbackSuccess",
-                        {"CallbackId": callback.callback_id, "Result": "yes"},
-                        lambda answer: None,
-                    )
-                    threads.world.service.drain()
-                asked.set()
-                until(lambda: ctx.run.ops[callback._op.id] is not record)
-
-            ctx.run.settle = settle
-            return callback.result()
+            callbacks.append(callback.callback_id)
+            answer = callback.result()
+            inner.step(lambda step: threads.world.effect(threads.world.invocations))
+            return answer
 
         def others(inner):
             assert asked.wait(PATIENCE)
@@ -588,8 +579,21 @@ def test_a_change_that_comes_while_a_branch_is_about_to_wait_is_not_missed() -> 
 
         return ctx.parallel([waits, others]).get_results()
 
+    def late_park(op: Op, due_ms: int | None = None) -> Park:
+        record = op.record()
+        with threads.world.lock:
+            request = {"CallbackId": callbacks[0], "Result": "yes"}
+            threads.world.service.submit("SendDurableExecutionCallbackSuccess", request, lambda answer: None)
+            threads.world.service.drain()
+        asked.set()
+        until(lambda: op.record() is not record)
+        return Park(op, due_ms)
+
+    monkeypatch.setattr("durably.engine.callback.Park", late_park)
     asked = threading.Event()
+    callbacks: list[str] = []
     threads = Threads(handler)
     assert threads.run() == ["yes", None]
+    assert threads.world.effects == [1], "it goes on at once, and not only in the next invocation"
     assert threads.world.outputs[0] == {"Status": "PENDING"}
     assert json.loads(threads.world.outputs[-1]["Result"]) == ["yes", None]

@@ -43,7 +43,7 @@ class BargingLock:
         try:
             if not self._take(False):
                 self._wait()
-        except BaseException:  # an interrupt: perhaps when it was taken already
+        except BaseException:  # an interrupt: perhaps when it was taken already, or the bell rung
             self.free()
             raise
 
@@ -62,7 +62,6 @@ class BargingLock:
             except BaseException:
                 with suppress(ValueError):
                     self._bells.remove(bell)
-                self._ring()  # it may have been rung for this one, who does not come any more
                 raise
             if self._take(False):
                 return
@@ -73,7 +72,7 @@ class BargingLock:
             self._ring()
 
     def free(self) -> None:
-        """Release it if the caller's thread, which was interrupted, holds it."""
+        """The caller's thread was interrupted: release the lock if it holds it, and let another one try."""
         while self.is_held():
             self._release()
         self._ring()
