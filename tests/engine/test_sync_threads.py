@@ -269,6 +269,38 @@ def test_an_error_of_the_client_wakes_everybody(failure: BaseException) -> None:
     assert threads.world.invocations == 2
 
 
+def test_an_answer_that_makes_no_sense_wakes_everybody() -> None:
+    """And the program does not see what is wrong with it."""
+    seen: list[Exception] = []
+
+    class Odd:
+        def __getitem__(self, member: str) -> Any:
+            return {"Operations": []}
+
+    def handler(event, ctx):
+        def one(inner, item, *rest):
+            try:
+                return inner.step(lambda step: 1, name="inside")
+            except Exception as error:
+                seen.append(error)
+                raise
+
+        return ctx.map(range(20), one).success_count
+
+    def edit(call: Call, answer: Any) -> Any:
+        if world.invocations == 1 and "inside" in completed(call, "STEP"):
+            time.sleep(0.05)  # others come to wait
+            return Odd()
+        return answer
+
+    threads = Threads(handler)
+    world = threads.world
+    world.link.edit = edit
+    assert threads.run() == 20
+    assert [type(one) for one in world.outputs] == [AttributeError, dict]
+    assert seen == []
+
+
 def test_a_verdict_ends_the_invocation_although_every_branch_is_busy() -> None:
     """The call fails that carries what nobody waits for."""
     begun, release = threading.Semaphore(0), threading.Event()

@@ -308,11 +308,12 @@ class SyncRun(Run):
                     self.send_soon()
             for waiter in woken:  # who is woken finds the lock free
                 waiter.wake()
-        except BaseException as error:  # an interrupt
+        except BaseException as error:  # an interrupt, or an answer that makes no sense
             self.end(Verdict(raises=error))
             for _, waiter in waiting:
                 waiter.wake()
-            raise
+            if not isinstance(error, Exception):
+                raise
 
     def _answered(
         self,
