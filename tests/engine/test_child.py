@@ -230,11 +230,13 @@ def test_a_rebuilt_child_that_fails_now_is_not_recorded_again(flavour: Flavour) 
                 raise ValueError("other code")
             return "x" * LARGE
 
+        failed = None
         try:
             yield ctx.run_in_child_context(flavour(child), name="child")
         except ChildContextError as error:
-            return str(error)
+            failed = str(error)
         yield ctx.wait(Duration.from_seconds(1))
+        return failed
 
     world = flavour.world(handler)
     world.run()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from durably import CallbackConfig, ChildConfig, Duration, StepConfig
+from durably import CallbackConfig, ChildConfig, Duration, MapConfig, NestingType, StepConfig
 
 from .harness import Flavour, World
 
@@ -158,15 +158,175 @@ def test_nothing_is_recorded_after_it(flavour: Flavour) -> None:
     assert len(world.link.calls) == 2
 
 
-def test_operations_that_are_no_longer_called_are_no_error(flavour: Flavour) -> None:
-    """What was recorded and is not met again is left alone; the result is the handler's."""
+def in_handler(ctx, flavour, inside):
+    return inside(ctx)
 
+
+def in_child(ctx, flavour, inside):
+    return ctx.run_in_child_context(flavour(inside), name="kid")
+
+
+def in_virtual_child(ctx, flavour, inside):
+    return ctx.run_in_child_context(flavour(inside), name="kid", config=ChildConfig(is_virtual=True))
+
+
+def in_branch(ctx, flavour, inside):
+    return ctx.parallel([flavour(inside)], name="kid")
+
+
+def in_flat_map(ctx, flavour, inside):
+    def item(inner, _):
+        return (yield from inside(inner))
+
+    return ctx.map([1], flavour(item), name="kid", config=MapConfig(nesting_type=NestingType.FLAT))
+
+
+def in_block(ctx, flavour, inside):
+    def attempt(inner, _):
+        return (yield from inside(inner))
+
+    return ctx.with_retry(flavour(attempt), name="kid")
+
+
+WHERE = {
+    "handler": (in_handler, "the handler"),
+    "child": (in_child, "RunInChildContext 'kid'"),
+    "virtual child": (in_virtual_child, "RunInChildContext 'kid'"),
+    "branch": (in_branch, "ParallelBranch 'parallel-branch-0'"),
+    "flat map": (in_flat_map, "MapIteration 'map-item-0'"),
+    "with_retry": (in_block, "RunInChildContext 'kid'"),
+}
+
+
+@pytest.mark.parametrize(("place", "called"), WHERE.values(), ids=WHERE)
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_operations_that_the_code_no_longer_comes_to(flavour: Flavour, place, called, left) -> None:
     def handler(event, ctx):
-        if world.invocations == 1:
-            yield ctx.step(flavour(lambda step: 1), name="a")
-            yield ctx.wait(SECOND)
-        return "shorter"
+        def inside(inner):
+            live = world.invocations == 1
+            if live or left > 0:
+                yield inner.step(flavour(lambda step: 1), name="a")
+            if live or left > 1:
+                yield inner.step(flavour(lambda step: 2), name="b")
+            if live:
+                yield inner.wait(SECOND, name="c")
+            return "shorter"
+
+        if place is in_handler:
+            return (yield from inside(ctx))
+        try:
+            yield place(ctx, flavour, inside)
+        except BaseException:
+            pass
+        return "swallowed"
 
     world = flavour.world(handler)
     world.run()
-    assert world.value == "shorter"
+    assert world.error["errorType"] == "durably.NonDeterministicExecutionError"
+    message = world.error["errorMessage"]
+    record = f"{('Step', 'Step', 'Wait')[left]} {'abc'[left]!r}"
+    assert f"recorded {record} as operation {left + 1} of {called}, but the code now returns after {left} op" in message
+    assert world.named("abc"[left])["Id"] in message
+    assert len(world.outputs) == 2
+    assert [call for call in world.link.calls if call.invocation > 1] == []
+
+
+def test_a_rebuilt_child_that_leaves_operations_out(flavour: Flavour) -> None:
+    def handler(event, ctx):
+        def child(inner):
+            yield inner.step(flavour(lambda step: 1), name="one")
+            if world.invocations == 1:
+                yield inner.step(flavour(lambda step: 2), name="two")
+            return "x" * 300_000
+
+        yield ctx.run_in_child_context(flavour(child), name="child")
+        yield ctx.wait(SECOND)
+
+    world = flavour.world(handler)
+    world.run()
+    assert "recorded Step 'two' as operation 2 of RunInChildContext 'child'" in world.error["errorMessage"]
+
+
+def test_an_exception_of_the_programs_own_is_what_it_fails_with(flavour: Flavour) -> None:
+    """It says more than what was left out because of it."""
+
+    def handler(event, ctx):
+        yield ctx.step(flavour(lambda step: 1), name="a")
+        if world.invocations > 1:
+            raise LookupError("no such order")
+        yield ctx.wait(SECOND)
+
+    world = flavour.world(handler)
+    world.run()
+    assert world.error["errorType"] == "LookupError"
+
+
+def test_what_completes_the_execution_leaves_nothing_out(flavour: Flavour) -> None:
+    def handler(event, ctx):
+        def child(inner):
+            yield inner.step(flavour(lambda step: 1), name="a")
+            if world.invocations > 1:
+                try:
+                    yield ctx_complete("done")
+                except BaseException:
+                    return "swallowed"
+            yield inner.wait(SECOND)
+
+        ctx_complete = ctx.complete
+        yield ctx.run_in_child_context(flavour(child), name="kid", config=ChildConfig(is_virtual=True))
+
+    world = flavour.world(handler)
+    world.run()
+    assert world.outcome.status in ("SUCCEEDED", "FAILED")
+    assert "returns after" not in str(world.outcome)
+
+
+def test_code_that_was_told_to_stop_leaves_nothing_out(flavour: Flavour) -> None:
+    """A loser that swallows what stops it has not come as far as in the invocation before."""
+    told = []
+
+    def handler(event, ctx):
+        def loser(inner):
+            yield inner.step(flavour(lambda step: 1), name="a")
+            try:
+                yield inner.wait(Duration.from_hours(9), name="long")
+                yield inner.step(flavour(lambda step: 2), name="never")
+            except BaseException:
+                told.append("stopped")
+            return "told to stop"
+
+        def winner(inner):
+            yield inner.wait(SECOND)
+            yield inner.wait(SECOND)
+            return "won"
+
+        return (yield ctx.race([flavour(loser), flavour(winner)]))
+
+    world = flavour.world(handler)
+    world.run()
+    assert world.value == "won"
+    assert told
+
+
+def test_a_task_that_was_cancelled_returns_where_it_is() -> None:
+    async def handler(event, ctx):
+        async def patient(inner):
+            try:
+                await inner.wait(SECOND, name="first")
+                await inner.wait(Duration.from_hours(5), name="second")
+            except asyncio.CancelledError:
+                return "cancelled"
+
+        kid = asyncio.ensure_future(ctx.run_in_child_context(patient, name="kid"))
+        await ctx.wait(Duration.from_seconds(2))
+        kid.cancel()
+        try:
+            await kid
+        except asyncio.CancelledError:
+            pass
+        await ctx.wait(SECOND)
+        return "on"
+
+    world = World(handler)
+    world.run()
+    assert world.value == "on"

@@ -12,7 +12,8 @@ R1  The result of a recorded operation is returned; its body does not run again.
 R2  An id depends only on the structure of the program: the context, the order of calls in it, the order in
     which tasks were created. Never on timing.
 R3  A recorded operation and the call that meets it agree in type, subtype, name and parent, or the execution
-    fails with NonDeterministicExecutionError, whoever catches it.
+    fails with NonDeterministicExecutionError, whoever catches it. So it does when code returns before it has come
+    to all that was recorded of it.
 R4  Updates are sent in the order in which they were made, one call at a time, each call with the token of the
     answer before.
 R5  What must be durable before the program goes on is acknowledged before the program goes on.

@@ -67,6 +67,8 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
     try:
         try:
             value = yield Body(func, (context,), scope, is_step=False)
+            if record is not None or (virtual and run.is_replay):
+                run.check_return(scope)
         except BaseException as error:
             if is_cancellation(error) and op.recording and (_is_strand(op) or not run.is_being_cancelled()):
                 raise by_own_code(op.describe(), error) from error

@@ -79,7 +79,10 @@ def run_sync(function: Function, run: SyncRun) -> InvocationOutput:
         context, scope = _enter(function, run)
         token = CURRENT.set(scope)
         try:
-            output = _output(function, function.handler(read_input(function, run), context))
+            result = function.handler(read_input(function, run), context)
+            if run.is_replay:
+                run.check_return(scope)
+            output = _output(function, result)
         except Exception as error:
             failure, output = error, _failure(run, error)
         except BaseException as error:
@@ -142,7 +145,10 @@ async def run_async(function: Function, run: AsyncRun) -> InvocationOutput:
 
         async def call() -> Any:
             CURRENT.set(scope)  # the handler's task has a context of its own, so nothing is to be reset
-            return await function.handler(read_input(function, run), context)
+            result = await function.handler(read_input(function, run), context)
+            if run.is_replay:
+                run.check_return(scope)
+            return result
 
         try:
             output = _output(function, await run.run_handler(call))
@@ -215,7 +221,7 @@ def _enter(function: Function, run: Run) -> tuple[Any, Scope]:
     if left is not None:
         run.limit(left)
     context = function.make_context(run)
-    scope = Scope(run, context, None, "the handler", replaying=len(run.ops) > 1)
+    scope = Scope(run, context, None, "the handler", replaying=run.is_replay)
     context.scope = scope
     return context, scope
 

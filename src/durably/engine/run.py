@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .branch import Branch
     from .group import MakeBranch
     from .plugins import Hooks
+    from .scope import Scope
 
 __all__ = ["Protocol", "Run", "state_of"]
 
@@ -63,6 +64,8 @@ class Run:
         self.token: str | None = token
         self.environment: Environment = REAL
         self.ops: dict[str, Operation] = {operation["Id"]: operation for operation in operations}
+        self.is_replay: bool = len(self.ops) > 1
+        """An earlier invocation has recorded something."""
         self.outbox: Outbox = Outbox()
         self.lambda_context = lambda_context
         self.logger: Any = None
@@ -134,6 +137,27 @@ class Run:
             "every run: look for a changed deployment, or a branch that depends on time, chance or the environment. "
             f"Operation id {op.id}.",
             op.id,
+        )
+
+    def check_return(self, scope: Scope) -> None:
+        """The code of ``scope`` has returned: fail if an earlier invocation recorded a further operation there.
+
+        Where nothing more may be recorded it was told to stop, so what it left out says nothing.
+        """
+        record = self.ops.get(scope.peek_id())
+        branch = scope.branch
+        if record is None or not self.recording or (branch is not None and branch.is_over):
+            return
+        if self.is_being_cancelled():
+            return
+        count = scope.count
+        raise self.fail_non_deterministic(
+            f"this execution recorded {describe(record['Type'], record.get('SubType'), record.get('Name'))} as "
+            f"operation {count + 1} of {scope.where}, but the code now returns after {count} "
+            f"operation{'s' * (count != 1)} there. The handler must call the same operations in the same order on "
+            "every run: look for a changed deployment, or a branch that depends on time, chance or the environment. "
+            f"Operation id {record['Id']}.",
+            record["Id"],
         )
 
     def fail_non_deterministic(self, message: str, op_id: str | None = None) -> NonDeterministicExecutionError:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from durably.engine.operation import Op
     from durably.engine.requests import Flush
     from durably.engine.run import Protocol
+    from durably.engine.scope import Scope
     from durably.exceptions import NonDeterministicExecutionError
     from durably.execution import DurableFunction
     from durably.serdes import Codec
@@ -227,6 +228,9 @@ class _SyncReplay(SyncRun):
     def flush_rest(self) -> None:
         pass
 
+    def check_return(self, scope: Scope) -> None:
+        pass  # what the code does not come to is told when it is over
+
     def non_determinism(self, op: Op, record: Operation) -> NonDeterministicExecutionError:
         _mismatch(self.observer, op, record)
         return super().non_determinism(op, record)
@@ -255,6 +259,9 @@ class _AsyncReplay(AsyncRun):
 
     async def flush_rest(self) -> None:
         pass
+
+    def check_return(self, scope: Scope) -> None:
+        pass  # what the code does not come to is told when it is over
 
     def non_determinism(self, op: Op, record: Operation) -> NonDeterministicExecutionError:
         _mismatch(self.observer, op, record)
