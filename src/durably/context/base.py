@@ -156,9 +156,9 @@ class ContextBase:
         scope = CURRENT.get()
         if scope is None or scope.owner is not self or scope.thread != get_ident():
             raise refuse_use(self, scope)
-        run = self.run
-        if run.verdict is not None or run.returned or scope.branch is not None:
-            run.refuse_if_ended(scope.branch)
+        run, branch = self.run, scope.branch
+        if run.verdict is not None or run.returned or (branch is not None and branch.is_over):
+            raise run.refusal()
         if name is not None and (type(name) is not str or name not in GOOD_NAMES):
             name = check_name(name)
         return Op(run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)
@@ -182,7 +182,8 @@ class ContextBase:
     # ---- operations ----------------------------------------------------------------------------------------
 
     def _step(self, func: Callable[..., Any], name: str | None, config: StepConfig | None, result_type: Any) -> Any:
-        check_callable(func, "step", "the function to run")
+        if not callable(func):
+            check_callable(func, "step", "the function to run")
         op, protocol = self._make_step(func, name, config, result_type)
         return self._drive(protocol, op)
 

@@ -44,7 +44,7 @@ class BatchOperations(ContextBase):
         config = MapConfig() if config is None else check_config(config, MapConfig, "map")
         items = _sequence(inputs, "map", "items")
         config.completion_config.validate_for_total(len(items))
-        call = _with_arity(func, items)
+        more = _more_arguments(func, items)
         annotation = _annotation(config, func)
         # A program may change its list meanwhile; what is mapped is what it was.
         given = items if isinstance(items, (tuple, range)) else list(items)
@@ -58,9 +58,8 @@ class BatchOperations(ContextBase):
             batched = config.item_batcher is not None
             return self._item_codecs(config.item_serdes or config.serdes, lambda index: annotation, op, batched)
 
-        def one(index: int) -> Callable[[BatchOperations], Any]:
-            item = given[index]
-            return lambda context: call(context, item, index)
+        def one(index: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+            return func, more(given[index], index)
 
         if config.item_batcher is None:
             branches = Branches(len(given), lambda index: labels[index] or f"map-item-{index}", one, labels)
@@ -68,7 +67,7 @@ class BatchOperations(ContextBase):
             cut = config.item_batcher.batches(given, _size_of)
             chunks = [range(first, first + len(chunk)) for first, chunk in cut]
 
-            def several(number: int) -> Callable[[BatchOperations], Any]:
+            def several(number: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
                 chunk = chunks[number]
 
                 def body(context: BatchOperations) -> Any:
@@ -76,7 +75,7 @@ class BatchOperations(ContextBase):
                     assert scope is not None
 
                     def call_item(item: Any, index: int) -> Any:
-                        return call(context, item, index)
+                        return func(context, *more(item, index))
 
                     first, last = chunk.start, chunk.stop
                     protocol = items_in_turn(
@@ -84,7 +83,7 @@ class BatchOperations(ContextBase):
                     )
                     return context.run.drive(protocol)
 
-                return body
+                return body, ()
 
             branches = Branches(len(chunks), lambda number: f"map-batch-{number}", several, labels, chunks)
         op = self._op("CONTEXT", "Map", name or getattr(func, "_original_name", None))
@@ -111,7 +110,7 @@ class BatchOperations(ContextBase):
         def name_of(index: int) -> str:
             return labels[index] or f"parallel-branch-{index}"
 
-        plan = Branches(len(labels), name_of, functions_of.__getitem__, labels)
+        plan = Branches(len(labels), name_of, lambda index: (functions_of[index], ()), labels)
         return self._batch(op, "ParallelBranch", "ParallelResult", plan, config, codec_of, types)
 
     def _batch(
@@ -193,8 +192,8 @@ def _sequence(given: Any, operation: str, what: str) -> Sequence[Any]:
     return given  # type: ignore[no-any-return]  # anything with a length and an order
 
 
-def _with_arity(func: Callable[..., Any], items: Sequence[Any]) -> Callable[[Any, Any, int], Any]:
-    """``func`` with as many of (context, item, index, items) as it takes."""
+def _more_arguments(func: Callable[..., Any], items: Sequence[Any]) -> Callable[[Any, int], tuple[Any, ...]]:
+    """What ``func`` gets behind its context: as many of (item, index, items) as it takes."""
     least, most = _positional(func)
     if least > 4 or most < 2:
         raise ValidationError(
@@ -204,10 +203,10 @@ def _with_arity(func: Callable[..., Any], items: Sequence[Any]) -> Callable[[Any
     if not any(takes(func, count) for count in (2, 3, 4)):
         raise ValidationError(f"{func!r} of a map needs a keyword argument: bind it, e.g. with functools.partial")
     if most > 4 or least == 4:
-        return lambda context, item, index: func(context, item, index, items)
+        return lambda item, index: (item, index, items)
     if least == 3:
-        return lambda context, item, index: func(context, item, index)
-    return lambda context, item, index: func(context, item)
+        return lambda item, index: (item, index)
+    return lambda item, index: (item,)
 
 
 def _positional(func: Callable[..., Any]) -> tuple[int, float]:

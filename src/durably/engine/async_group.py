@@ -85,7 +85,7 @@ class AsyncGroup:
         self.run = run
         self.parent = parent
         self._make = make
-        self._running: dict[int, tuple[asyncio.Task[None], Branch]] = {}
+        self._running: dict[int, Ending] = {}
         self._ending: dict[int, Ending] = {}
         self._outcomes: deque[Outcome] = deque()
         self._asked: ParkFuture | None = None
@@ -107,17 +107,17 @@ class AsyncGroup:
         except Exception as error:
             self._ended(Outcome(index, None, error))
             return
-        run = self.run
-        task = run.create_task(run.drive(protocol, None, Ending(self, index, branch, protocol)))
+        run, ending = self.run, Ending(self, index, branch, protocol)
+        task = ending.task = run.create_task(run.drive(protocol, None, ending))
         if not task.done():  # a loop may run it at once
-            self._running[index] = (task, branch)
+            self._running[index] = ending
             run.adopt_branch(task)
 
     def through(self, index: int, branch: Branch, outcome: Outcome | None) -> None:
         """The task of a branch does nothing more; called by it."""
         started = self._running.pop(index, None)
-        if started is not None:
-            self.run.through(started[0])
+        if started is not None and started.task is not None:
+            self.run.through(started.task)
         if outcome is not None and not branch.is_over:
             self._ended(outcome)
 
@@ -128,11 +128,9 @@ class AsyncGroup:
 
     def leave(self, ending: Ending) -> None:
         """The task of a branch leaves its end behind; called by it, which is waiting to be recorded."""
-        index = ending.index
-        self._ending[index] = ending
-        started = self._running.pop(index, None)
-        if started is not None:
-            self.run._tasks.discard(started[0])
+        self._ending[ending.index] = ending
+        if self._running.pop(ending.index, None) is not None:
+            self.run._tasks.discard(ending.task)
 
     def recorded(self, ending: Ending) -> None:
         """What was left behind of a branch can be run: nothing but its return."""
@@ -157,10 +155,11 @@ class AsyncGroup:
 
     def close(self) -> None:
         self._closed = True
-        for task, branch in self._running.values():
-            branch.over = True
-            task.cancel()
-            self.run.disown(task)
+        for ending in self._running.values():
+            ending.branch.over = True
+            if (task := ending.task) is not None:
+                task.cancel()
+                self.run.disown(task)
         self._running.clear()
         for ending in self._ending.values():
             ending.give_up()
@@ -175,21 +174,22 @@ class Ending:
         strand, came: see :class:`durably.engine.tasks.ParkFuture`.
     """
 
-    __slots__ = ("_branch", "_group", "_over", "came", "index", "protocol", "strand")
+    __slots__ = ("_group", "_over", "branch", "came", "index", "protocol", "strand", "task")
 
     def __init__(self, group: AsyncGroup, index: int, branch: Branch, protocol: Protocol) -> None:
         self._group = group
-        self._branch = branch
+        self.branch: Branch = branch
         self._over = False
         self.index: int = index
         self.protocol: Protocol = protocol
         self.strand: Branch | None = branch
+        self.task: asyncio.Task[Any] | None = None
         self.came: int = 0
 
     def take_over(self, flush: Flush) -> bool:
         """Whether the task need not wait for ``flush``, the last that the protocol asks for."""
         run = self._group.run
-        if run.hooks is not None or run.verdict is not None or self._branch.is_over:
+        if run.hooks is not None or run.verdict is not None or self.branch.is_over:
             return False
         if run.outbox.acknowledged >= flush.seq:
             return False
@@ -199,11 +199,11 @@ class Ending:
 
     def returned(self, value: Any) -> None:
         """The protocol has ended in the task, with ``value``."""
-        self._group.through(self.index, self._branch, Outcome(self.index, value, None))
+        self._group.through(self.index, self.branch, Outcome(self.index, value, None))
 
     def raised(self, error: BaseException) -> bool:
         """The same, with ``error``. Whether that is all there is to be done about it."""
-        branch, group = self._branch, self._group
+        branch, group = self.branch, self._group
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             return False
         if isinstance(error, Exception):

@@ -111,7 +111,8 @@ class AsyncRun(AsyncWriter):
                                 pass
                             if request.is_step:
                                 self._steps -= 1
-                                self._check_soon()
+                                if not self._sender_due and not self._sending:
+                                    self._check_soon()
                     else:
                         answer = await self._perform(request)
                 except BaseException as error:
@@ -144,6 +145,7 @@ class AsyncRun(AsyncWriter):
         return await self._park(request)
 
     def open_group(self, branch: Branch | None, make: MakeBranch) -> AsyncGroup:
+        self._delivery.rank(self.ops.values())
         return AsyncGroup(self, branch, make)
 
     def start(self, protocol: Protocol, branch: Branch) -> asyncio.Task[Any]:
@@ -201,7 +203,6 @@ class AsyncRun(AsyncWriter):
         """``task`` runs a branch of a group. Unless cancelled, it says itself when it is through (:meth:`disown`)."""
         if not self.recording:
             task.cancel()
-        self._delivery.rank(self.ops.values())
         self._newcomers = True
         self._tasks.add(task)
 

@@ -53,7 +53,7 @@ class AsyncWriter(Run):
         self._newcomers = False
         self._sending = False
         self._quiet: asyncio.Future[None] | None = None
-        self._flushes: deque[tuple[int, Flush, Arrival]] = deque()
+        self._flushes: deque[Flush] = deque()
         self._parks: dict[str, list[tuple[str | None, ParkFuture]]] = {}
         self._alarm = Alarm(self.loop, self._outside, self.environment.now_ms, self._still_due, self._refresh)
         self._delivery = Delivery(self.loop, self._soon, self._handed_out)
@@ -163,12 +163,13 @@ class AsyncWriter(Run):
         woken: list[Arrival] = []
         flushed: dict[str, Arrival] = {}
         flushes, parks, delivery, acknowledged = self._flushes, self._parks, self._delivery, self.outbox.acknowledged
-        while flushes and flushes[0][0] <= acknowledged:
-            _, flush, future = flushes.popleft()
+        while flushes and flushes[0].seq <= acknowledged:
+            flush = flushes.popleft()
+            arrival: Arrival = flush.arrival
             if flush.completion:
-                flushed[flush.op_id] = future
-            elif not future.done():
-                future.set_result(None)  # a START: not a completion, so not part of the order
+                flushed[flush.op_id] = arrival
+            elif not arrival.done():
+                arrival.set_result(None)  # a START: not a completion, so not part of the order
         concurrent = bool(self._tasks or self.timers.due or delivery.has_arrivals)
         for operation in operations:
             op_id = operation["Id"]
@@ -225,7 +226,8 @@ class AsyncWriter(Run):
 
     def tell_when_recorded(self, flush: Flush, arrival: Arrival) -> None:
         """The same, for something else than a future."""
-        self._flushes.append((flush.seq, flush, arrival))
+        flush.arrival = arrival
+        self._flushes.append(flush)
         if flush.seq > self.urgent or not self._sender_due:
             self._send_by(flush.seq)
 
@@ -240,8 +242,7 @@ class AsyncWriter(Run):
         """Send what nobody has waited for; the handler has returned."""
         while self.verdict is None and self.outbox.acknowledged < self.outbox.last:
             future = ParkFuture(loop=self.loop)
-            self._flushes.append((self.outbox.last, Flush(self.outbox.last, "", None, completion=False), future))
-            self._send_by(self.outbox.last)
+            self.tell_when_recorded(Flush(self.outbox.last, "", None, completion=False), future)
             try:
                 await asyncio.wait((future, self._over), return_when=asyncio.FIRST_COMPLETED)
             except BaseException as error:

@@ -57,25 +57,26 @@ class Branches:
 
     Parameters:
         count: how many branches.
-        name_of, func_of: of a branch: its recorded name, and its function of the branch's context.
+        name_of: the recorded name of a branch.
+        call_of: its function, and what that gets behind the branch's context.
         labels: what each item was named, if it was.
         chunks: the items of each branch, whose function returns a BatchResult of them (see ItemBatcher); None where
             each branch is one item.
     """
 
-    __slots__ = ("chunks", "count", "func_of", "labels", "name_of")
+    __slots__ = ("call_of", "chunks", "count", "labels", "name_of")
 
     def __init__(
         self,
         count: int,
         name_of: Callable[[int], str],
-        func_of: Callable[[int], Callable[[Any], Any]],
+        call_of: Callable[[int], tuple[Callable[..., Any], tuple[Any, ...]]],
         labels: Sequence[str | None],
         chunks: Sequence[range] | None = None,
     ) -> None:
         self.count: int = count
         self.name_of: Callable[[int], str] = name_of
-        self.func_of: Callable[[int], Callable[[Any], Any]] = func_of
+        self.call_of: Callable[[int], tuple[Callable[..., Any], tuple[Any, ...]]] = call_of
         self.labels: Sequence[str | None] = labels
         self.chunks: Sequence[range] | None = chunks
 
@@ -176,10 +177,10 @@ def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
     branches = plan.branches
     scope = Leaf(op.run, op, branch, replaying=op.scope.replaying)
     scope.mode, scope.time_ms = op.scope.mode, op.time_ms
-    name, func = branches.name_of(index), branches.func_of(index)
-    inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, name, op.id)
-    config = _FLAT if plan.flat else _NESTED
-    return inner.watched(child(inner, func, plan.make_context(inner, plan.flat), config, plan.branch_codec(index)))
+    inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, branches.name_of(index), op.id)
+    func, more = branches.call_of(index)
+    context, config = plan.make_context(inner, plan.flat), _FLAT if plan.flat else _NESTED
+    return inner.watched(child(inner, func, context, config, plan.branch_codec(index), more))
 
 
 def _rebuild(op: Op, plan: Batch, decided: CompletionRecord | None) -> Protocol:
@@ -246,6 +247,9 @@ class _Strand:
         self.plan = plan
         self.policy = CompletionPolicy(plan.total, plan.config.completion_config)
         self.items: dict[int, BatchItem[Any]] = {}
+        self.results: dict[int, Any] = {}
+        """Of items that have succeeded, until it is over: ten thousand BatchItems would be looked at again and again by
+        the garbage collector."""
         self.started: set[int] = set()
         self.succeeded = 0
         self.failed = 0
@@ -331,16 +335,16 @@ class _Strand:
         return True
 
     def _note(self, outcome: Outcome) -> None:
-        branches, items, index = self.plan.branches, self.items, outcome.index
-        _ended(branches, outcome, items)
-        if branches.chunks is None and self.statuses is None:
-            if outcome.error is None:
-                self.succeeded += 1
-            else:
-                self.failed += 1
+        branches, index = self.plan.branches, outcome.index
+        if branches.chunks is None and outcome.error is None:
+            self.results[index] = outcome.value
+            self.succeeded += 1
+            if self.statuses is not None:
+                self.statuses.set(index, _SUCCEEDED)
             return
+        _ended(branches, outcome, self.items)
         for number in branches.items(index):
-            status = items[number].status
+            status = self.items[number].status
             if status is _SUCCEEDED:
                 self.succeeded += 1
             else:
@@ -349,9 +353,11 @@ class _Strand:
                 self.statuses.set(number, status)
 
     def _result(self, reason: CompletionReason) -> BatchResult[Any]:
-        branches = self.plan.branches
+        branches, items, results = self.plan.branches, self.items, self.results
         for index in range(branches.count):
             first = branches.items(index)[0]
-            if first in self.started and first not in self.items:
-                _unfinished(branches, index, self.items)
-        return BatchResult([self.items[index] for index in sorted(self.items)], reason)
+            if first in results:
+                items[index] = BatchItem(index, _SUCCEEDED, results[index], name=branches.labels[index])
+            elif first in self.started and first not in items:
+                _unfinished(branches, index, items)
+        return BatchResult([items[index] for index in sorted(items)], reason)

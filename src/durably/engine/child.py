@@ -35,8 +35,18 @@ if TYPE_CHECKING:
 __all__ = ["child"]
 
 
-def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[Any], codec: Codec) -> Protocol:
-    """Run ``func(context)`` with ids of its own. Raises ChildContextError with what escaped from it as the cause."""
+def child(
+    op: Op,
+    func: Callable[..., Any],
+    context: Any,
+    config: ChildConfig[Any],
+    codec: Codec,
+    more: tuple[Any, ...] = (),
+) -> Protocol:
+    """Run ``func(context, *more)`` with ids of its own.
+
+    Raises ChildContextError with what escaped from it as the cause.
+    """
     run = op.run
     virtual = config.is_virtual
     record = op.begin()
@@ -66,7 +76,7 @@ def child(op: Op, func: Callable[..., Any], context: Any, config: ChildConfig[An
     scope.time_ms = op.time_ms
     try:
         try:
-            value = yield Body(func, (context,), scope, is_step=False)
+            value = yield Body(func, (context, *more), scope, is_step=False)
             if record is not None or (virtual and run.is_replay):
                 run.check_return(scope)
         except BaseException as error:

@@ -21,10 +21,10 @@ class Flush:
     """Go on when update number ``seq`` (of operation ``op_id``) is acknowledged and the answer merged.
 
     ``last``: the protocol does nothing more but return or raise. ``final``: it is the execution's own, sent when
-    nothing else may be recorded any more.
+    nothing else may be recorded any more. ``arrival``: where an async driver keeps whom to tell.
     """
 
-    __slots__ = ("completion", "final", "last", "op_id", "seq", "strand")
+    __slots__ = ("arrival", "completion", "final", "last", "op_id", "seq", "strand")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Flush:
         last: bool = False,
         final: bool = False,
     ) -> None:
+        self.arrival: Any = None
         self.last: bool = last
         self.final: bool = final
         self.seq: int = seq

@@ -84,9 +84,9 @@ def step(
                 if record is not None and is_terminal(record):
                     continue
         try:
-            scope, timeout = Leaf(run, op), config.timeout_seconds
+            timeout = config.timeout_seconds
             body = run.environment.body(op, attempt, func, timeout)
-            value = yield Body(body, (make_context(op, attempt),), scope, is_step=True, timeout=timeout)
+            value = yield Body(body, (make_context(op, attempt),), Leaf(run, op), is_step=True, timeout=timeout)
             text, value = codec.round_trip(value)
             check_result(op, text)
         except UnrecoverableError as error:  # says itself what is to become of the execution or the invocation
