@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeAlias
 
+from ._config_checks import check_callable, check_retry_strategy
 from ._decision import RetryDecision, decide
 from ._duration import Duration, DurationLike, Numeric, as_duration
 from ._jitter import JitterStrategy
@@ -225,6 +226,8 @@ class _RetryIf(Value):
             raise ValidationError(
                 f"retry_if takes a strategy and a function of the error, not {strategy!r}, {predicate!r}"
             )
+        check_retry_strategy(strategy)
+        check_callable(predicate, "retry_if's predicate", "lambda error: not isinstance(error, KeyError)", ("error",))
         self._set(strategy=strategy, predicate=predicate)
 
     def __call__(self, error: Exception, attempts_made: int) -> RetryDecision:

@@ -288,7 +288,7 @@ class MapConfig(Value, Generic[T]):
         _check_batch(
             max_concurrency, completion_config, serdes, item_serdes, summary_generator, nesting_type, result_type
         )
-        check_callable(item_namer, "item_namer", "lambda item, index: f'order-{item.id}'")
+        check_callable(item_namer, "item_namer", "lambda item, index: f'order-{item.id}'", ("item", "index"))
         if item_batcher is not None and not isinstance(item_batcher, ItemBatcher):
             raise ValidationError(f"item_batcher is {item_batcher!r}: pass an ItemBatcher")
         self._set(
@@ -321,7 +321,7 @@ def _check_batch(
         )
     check_serdes(serdes, "serdes")
     check_serdes(item_serdes, "item_serdes")
-    check_callable(summary_generator, "summary_generator", "map_summary")
+    check_callable(summary_generator, "summary_generator", "map_summary", ("result",))
     if not isinstance(nesting_type, NestingType):
         raise ValidationError(f"nesting_type is {nesting_type!r}: pass NestingType.NESTED or NestingType.FLAT")
     check_result_type(item_serdes, result_type, "results", "item_serdes")

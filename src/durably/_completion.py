@@ -164,6 +164,7 @@ class CompletionConfig(Value):
             should_complete,
             "should_complete",
             "lambda status: complete_batch() if status.success_count >= 2 else continue_batch()",
+            ("status",),
         )
         thresholds = {
             "min_successful": min_successful,

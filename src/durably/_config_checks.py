@@ -68,12 +68,20 @@ def check_result_type(serdes: Any, result_type: Any, what: str, name: str = "ser
         )
 
 
-def check_callable(value: Any, field: str, example: str) -> None:
-    if value is not None and not callable(value):
+def check_callable(value: Any, field: str, example: str, gets: tuple[str, ...] | None = None) -> None:
+    """``gets``: what it is called with, by position."""
+    if value is None:
+        return
+    if not callable(value):
         raise ValidationError(f"{field} is {value!r}, and must be a function, e.g. {example}")
+    if gets is not None and not takes(value, len(gets)):
+        raise ValidationError(
+            f"{field} is {value!r}, which cannot be called with {len(gets)} argument{'s' * (len(gets) != 1)}: it gets "
+            f"({', '.join(gets)}), e.g. {example}"
+        )
 
 
 def check_retry_strategy(strategy: Any) -> None:
-    check_callable(strategy, "retry_strategy", "RetryPresets.default()")
+    check_callable(strategy, "retry_strategy", "RetryPresets.default()", ("error", "attempts_made"))
     if isinstance(strategy, type):
         raise ValidationError(f"retry_strategy is the class {strategy.__name__}: pass an instance of it")

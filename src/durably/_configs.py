@@ -261,10 +261,10 @@ class ChildConfig(Value, Generic[T]):
         check_serdes(serdes, "serdes")
         check_serdes(operation_serdes, "operation_serdes")
         check_sub_type(sub_type)
-        check_callable(summary_generator, "summary_generator", "lambda result: f'{len(result)} rows'")
+        check_callable(summary_generator, "summary_generator", "lambda result: f'{len(result)} rows'", ("result",))
         if not isinstance(is_virtual, bool):
             raise ValidationError(f"is_virtual is {is_virtual!r}, and must be True or False")
-        check_callable(error_mapper, "error_mapper", "lambda error: OrderFailed(str(error))")
+        check_callable(error_mapper, "error_mapper", "lambda error: OrderFailed(str(error))", ("error",))
         self._set(
             serdes=serdes,
             sub_type=sub_type,

@@ -61,7 +61,7 @@ class WaitStrategyConfig(Value, Generic[T]):
         backoff_rate: Numeric = 1.5,
         jitter_strategy: JitterStrategy = JitterStrategy.FULL,
     ) -> None:
-        check_required(should_continue_polling, "should_continue_polling", "lambda state: not state.done")
+        check_required(should_continue_polling, "should_continue_polling", "lambda state: not state.done", ("state",))
         check_attempts(max_attempts)
         check_backoff_rate(backoff_rate)
         check_jitter(jitter_strategy)
@@ -166,7 +166,8 @@ class WaitForConditionConfig(Value, Generic[T]):
     ) -> None:
         if isinstance(wait_strategy, WaitStrategyConfig):
             raise ValidationError("wait_strategy is a WaitStrategyConfig: pass create_wait_strategy(config)")
-        check_required(wait_strategy, "wait_strategy", "ExponentialWait(until=lambda state: state.done)")
+        example = "ExponentialWait(until=lambda state: state.done)"
+        check_required(wait_strategy, "wait_strategy", example, ("state", "attempts_made"))
         if isinstance(wait_strategy, type):
             raise ValidationError(f"wait_strategy is the class {wait_strategy.__name__}: pass an instance of it")
         check_serdes(serdes, "serdes")
@@ -186,7 +187,7 @@ class WaitForConditionConfig(Value, Generic[T]):
         return None if self.timeout is None else self.timeout.seconds
 
 
-def check_required(value: Any, field: str, example: str) -> None:
+def check_required(value: Any, field: str, example: str, gets: tuple[str, ...]) -> None:
     if value is None:
         raise ValidationError(f"{field} is None, and must be a function, e.g. {example}")
-    check_callable(value, field, example)
+    check_callable(value, field, example, gets)

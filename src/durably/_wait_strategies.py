@@ -122,7 +122,7 @@ class Polling(Value, Generic[T]):
     def _configure(self, until: Any, max_attempts: int | None, max_delay: DurationLike, jitter: JitterStrategy) -> None:
         if until is None:
             raise ValidationError("until is None, and must be a function, e.g. lambda state: state.done")
-        check_callable(until, "until", "lambda state: state.done")
+        check_callable(until, "until", "lambda state: state.done", ("state",))
         check_attempts(max_attempts, optional=True)
         check_jitter(jitter)
         self._set(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from ._config_checks import check_retry_strategy
 from ._configs import ChildConfig
 from ._values import T, Value, publish
 from .exceptions import ValidationError
@@ -49,6 +50,7 @@ class WithRetryConfig(Value, Generic[T]):
     ) -> None:
         if retry_strategy is not None and not callable(retry_strategy):
             raise ValidationError(f"retry_strategy is a function of (error, attempts_made), not {retry_strategy!r}")
+        check_retry_strategy(retry_strategy)
         if child_context_config is not None and not isinstance(child_context_config, ChildConfig):
             raise ValidationError(f"child_context_config is a ChildConfig, not {child_context_config!r}")
         self._set(

@@ -109,7 +109,7 @@ class FileSystemSerDesConfig(Value):
             raise ValidationError(f"storage_mode is {storage_mode!r}: pass FileSystemSerDesMode.ALWAYS or .OVERFLOW")
         if not isinstance(path_encoding, FileSystemPathEncoding):
             raise ValidationError(f"path_encoding is {path_encoding!r}: pass FileSystemPathEncoding.URI or .HASH")
-        check_callable(generate_preview, "generate_preview", "lambda value: build_preview(value, config)")
+        check_callable(generate_preview, "generate_preview", "lambda value: build_preview(value, config)", ("value",))
         check_serdes(serdes, "serdes")
         if isinstance(overflow_bytes, bool) or not isinstance(overflow_bytes, int):
             raise ValidationError(f"overflow_bytes is {overflow_bytes!r}, and must be an int")

@@ -387,3 +387,14 @@ def test_the_wrong_with(flavour: Flavour, steps: Steps) -> None:
     assert world.error["errorType"] == "TypeError"
     assert "context manager protocol" in world.error["errorMessage"]
     assert not world.link.calls
+
+
+def test_a_block_that_is_left_without_being_entered(flavour: Flavour, steps: Steps) -> None:
+    def handler(event: Any, ctx: Any) -> Any:
+        batch = ctx.batch()
+        try:
+            yield batch.__aexit__(None, None, None) if flavour.is_async else batch.__exit__(None, None, None)
+        except ContextMisuseError as error:
+            return str(error)
+
+    assert "a batch was left that was not entered: write `with ctx.batch():`" in flavour.run(handler).value

@@ -12,6 +12,7 @@ from durably import (
     AsyncDurableContext,
     ChildContextError,
     CompletionConfig,
+    ContextMisuseError,
     DurableContext,
     Duration,
     MapConfig,
@@ -671,3 +672,86 @@ def test_a_compensation_whose_step_cannot_be_recorded_does_not_stop_the_others(f
     assert world.value == [["second", "durably.SerDesError"], ["first", None]]
     assert world.effects == ["undone"]
     assert world.invocations == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["step", "add_compensation", "add_cleanup"])
+def test_what_nothing_would_undo_is_refused(flavour: Flavour, what: str, when: str) -> None:
+    def handler(event, ctx):
+        saga = ctx.saga()
+        if when == "after":
+            if flavour.is_async:
+                yield saga.__aenter__()
+                yield saga.__aexit__(None, None, None)
+            else:
+                with saga:
+                    pass
+        try:
+            if what == "step":
+                yield saga.step(flavour(lambda step: world.effect("ran")), flavour(lambda ctx, value: None), name="a")
+            else:
+                getattr(saga, what)(flavour(lambda ctx: None), name="a")
+        except ContextMisuseError as error:
+            return str(error)
+
+    world = flavour.world(handler)
+    world.run()
+    then = {"before": "before its block has begun", "after": "after its block has ended"}[when]
+    assert f"{what}() of a saga was called {then}" in world.value
+    assert "with ctx.saga() as saga" in world.value
+    assert not world.effects
+    assert not world.operations
+
+
+def test_a_saga_is_one_block(flavour: Flavour) -> None:
+    """What the first block registered is none of the second's."""
+
+    def handler(event, ctx):
+        saga = ctx.saga()
+
+        def block(entered):
+            entered.add_compensation(flavour(lambda ctx: None), name="undo")
+            yield ctx.step(flavour(lambda step: 1), name="a")
+
+        def enter(block):
+            if flavour.is_async:
+                return _entered(saga, block)
+            with saga:
+                for _ in block(saga):
+                    pass
+
+        yield enter(block)
+        try:
+            yield enter(block)
+        except ContextMisuseError as error:
+            return str(error)
+
+    async def _entered(saga, block):
+        async with saga:
+            for waited in block(saga):
+                await waited
+
+    world = flavour.run(handler)
+    assert "a saga is one block" in world.value
+    assert len(world.operations) == 1
+
+
+def test_a_compensation_may_still_add_clean_up(flavour: Flavour) -> None:
+    def handler(event, ctx):
+        def block(saga):
+            def undo(inner):
+                saga.add_cleanup(flavour(lambda ctx: world.effect("cleaned")), name="clean")
+
+            saga.add_compensation(flavour(undo), name="undo")
+            yield ctx.step(flavour(lambda step: 1), name="a")
+            raise KeyError("boom")
+
+        try:
+            yield in_saga(flavour, ctx, block)
+        except KeyError:
+            return "undone"
+
+    world = flavour.world(handler)
+    world.run()
+    assert world.value == "undone"
+    assert world.effects == ["cleaned"]

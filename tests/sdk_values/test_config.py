@@ -10,12 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from durably import (
+    ExponentialWait,
+    FileSystemSerDesConfig,
+    FixedWait,
+    WaitForConditionConfig,
+    WaitStrategyConfig,
+    WithRetryConfig,
+    retry_if,
+)
 from durably.config import (
     CallbackConfig,
     ChildConfig,
+    CompletionConfig,
     Duration,
     InvokeConfig,
     JitterStrategy,
+    MapConfig,
+    ParallelConfig,
     StepConfig,
     StepSemantics,
     WaitForCallbackConfig,
@@ -228,6 +240,55 @@ class AwaitedSerDes(SerDes[Any]):
 def test_every_field_is_checked_where_it_is_written(make: Any, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         make()
+
+
+def _none():
+    return None
+
+
+def _many(one, two, three):
+    return None
+
+
+@pytest.mark.parametrize("func", [_none, _many], ids=["none", "three"])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda func: StepConfig(retry_strategy=func), "retry_strategy .* 2 arguments: it gets .error, attempts_made."),
+        (lambda func: WaitForCallbackConfig(retry_strategy=func), "retry_strategy .* 2 arguments"),
+        (lambda func: WithRetryConfig(retry_strategy=func), "retry_strategy .* 2 arguments"),
+        (lambda func: retry_if(RetryPresets.default(), func), "retry_if's predicate .* 1 argument: it gets .error."),
+        (lambda func: retry_if(func, lambda error: True), "retry_strategy .* 2 arguments"),
+        (lambda func: WaitForConditionConfig(func, 0), "wait_strategy .* 2 arguments: it gets .state, attempts_made."),
+        (lambda func: ExponentialWait(func), "until .* 1 argument: it gets .state."),
+        (lambda func: FixedWait(func, Duration(1)), "until .* 1 argument"),
+        (lambda func: WaitStrategyConfig(func), "should_continue_polling .* 1 argument: it gets .state."),
+        (lambda func: CompletionConfig(should_complete=func), "should_complete .* 1 argument: it gets .status."),
+        (lambda func: MapConfig(item_namer=func), "item_namer .* 2 arguments: it gets .item, index."),
+        (lambda func: MapConfig(summary_generator=func), "summary_generator .* 1 argument: it gets .result."),
+        (lambda func: ParallelConfig(summary_generator=func), "summary_generator .* 1 argument"),
+        (lambda func: ChildConfig(summary_generator=func), "summary_generator .* 1 argument"),
+        (lambda func: ChildConfig(error_mapper=func), "error_mapper .* 1 argument: it gets .error."),
+        (lambda func: FileSystemSerDesConfig(generate_preview=func), "generate_preview .* 1 argument: it gets .value."),
+    ],
+)
+def test_functions_of_the_wrong_number_of_parameters_are_refused_where_they_are_given(
+    make: Any, message: str, func: Any
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make(func)
+
+
+def test_functions_that_can_be_called_so_are_taken() -> None:
+    class Strategy:
+        def decide(self, error: Exception, attempts_made: int) -> Any:
+            return None
+
+        def __call__(self, error: Exception, attempts_made: int) -> Any:
+            return None
+
+    for strategy in (Strategy(), Strategy().decide, lambda *given: None, lambda error, attempt=1: None):
+        StepConfig(retry_strategy=strategy)
 
 
 @pytest.mark.parametrize("sub_type", [None, "", "a", "A-b_9", "x" * 32])

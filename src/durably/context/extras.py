@@ -128,7 +128,10 @@ class _BatchBase:
 
     def _leave(self) -> bool:
         """Whether the block is to be flushed."""
-        assert self._scope is not None
+        if self._scope is None:
+            raise ContextMisuseError(
+                "a batch was left that was not entered: write `with ctx.batch():`, or `async with`"
+            )
         self._scope.mode = self._before
         return CURRENT.get() is self._scope and not self._context._is_suspended()
 
