@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import typing
 from collections.abc import Iterator
 from typing import Any, Final
@@ -73,6 +74,9 @@ def _with_open_values(annotation: Any) -> Any:
     args = typing.get_args(annotation)
     if is_union(annotation) and any("DurableValue" in repr(arg) for arg in args):
         return Any
+    if typing.get_origin(annotation) is collections.abc.Iterable or annotation is collections.abc.Iterable:
+        read_as: Any = collections.abc.Sequence
+        annotation = read_as[args] if args else read_as
     opened = tuple(_with_open_values(arg) for arg in args)
     if all(new is old for new, old in zip(opened, args, strict=True)):
         return annotation

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+_BY_TEXT: Final = frozenset({"PurePath", "_IPAddressBase"})
+_REMEDIES: Final = {
+    "deque": "return list(...) of it, annotated as list[...]",
+    "range": "return list(...) of it, annotated as list[int]",
+    "Iterator": "return list(...) of it, annotated as list[...]",
+    "Generator": "return list(...) of it, annotated as list[...]",
+    "Iterable": "annotate list[...] or Sequence[...]",
+    "OrderedDict": "return dict(...) of it, annotated as dict[...]: a dict keeps its order, too",
+    "defaultdict": "return dict(...) of it, annotated as dict[...]",
+    "Counter": "return dict(...) of it, annotated as dict[..., int]",
+    "complex": "return its real and imag",
+    "Pattern": "return its pattern, a str",
+}
 
 
 def is_pydantic_model(cls: Any) -> bool:
@@ -15,14 +29,23 @@ def to_json_hook(value: Any) -> Any:
     """Encoder hook: the JSON form of a value that msgspec has none for."""
     if is_pydantic_model(type(value)):
         return msgspec.Raw(value.model_dump_json(by_alias=True, round_trip=True, warnings=False).encode())
-    return _scalar(value) if isinstance(value, (str, int, float)) else _batch_to_builtins(value)
+    return _to_builtins(value)
 
 
 def to_builtins_hook(value: Any) -> Any:
     """The same for :func:`msgspec.to_builtins`."""
     if is_pydantic_model(type(value)):
         return value.model_dump(mode="json", by_alias=True, round_trip=True, warnings=False)
-    return _scalar(value) if isinstance(value, (str, int, float)) else _batch_to_builtins(value)
+    return _to_builtins(value)
+
+
+def is_written_as_text(cls: Any) -> bool:
+    """Whether ``cls`` is a path or an address, made again by calling it with its text. Without importing them."""
+    return isinstance(cls, type) and any(base.__name__ in _BY_TEXT and _is_standard(base) for base in cls.__mro__)
+
+
+def _is_standard(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in ("pathlib", "ipaddress")
 
 
 def from_json_hook(cls: Any, value: Any) -> Any:
@@ -34,11 +57,21 @@ def from_json_hook(cls: Any, value: Any) -> Any:
         if type(value) is not base and not (base is float and type(value) is int):
             raise TypeError(f"Expected `{cls.__qualname__}`, got `{type(value).__name__}`")
         return cls(value)
+    if is_written_as_text(cls):
+        if type(value) is not str:
+            raise TypeError(f"Expected `{cls.__qualname__}`, got `{type(value).__name__}`")
+        return cls(value)
     from durably.concurrency.conversion import from_builtins, is_ours
 
     if is_ours(cls):
         return from_builtins(cls, value, _convert)
     raise TypeError(_remedy("read", cls))
+
+
+def _to_builtins(value: Any) -> Any:
+    if isinstance(value, (str, int, float)):
+        return _scalar(value)
+    return str(value) if is_written_as_text(type(value)) else _batch_to_builtins(value)
 
 
 def _scalar(value: str | int | float) -> str | int | float:
@@ -63,4 +96,5 @@ def _convert(value: Any, annotation: Any) -> Any:
 
 def _remedy(verb: str, cls: Any) -> str:
     name = getattr(cls, "__qualname__", None) or str(cls)
-    return f"cannot {verb} a {name}: make it a dataclass, a Pydantic model or a msgspec Struct, or pass a serdes"
+    remedy = _REMEDIES.get(name, "make it a dataclass, a Pydantic model or a msgspec Struct")
+    return f"cannot {verb} {'an' if name[:1] in 'AEIO' else 'a'} {name}: {remedy}, or pass a serdes"
