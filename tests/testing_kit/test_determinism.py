@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from durably import AsyncDurableContext, DurableContext, ItemBatcher, MapConfig, durable_execution
+from durably import AsyncDurableContext, DurableContext, ItemBatcher, MapConfig, NestingType, durable_execution
 from durably.testing import LocalRunner, NotDeterministicError, acheck_determinism, check_determinism
 
 DAY = timedelta(days=1)
@@ -323,3 +323,52 @@ def test_runners_with_their_settings(run: Callable[..., Any]) -> None:
 
     report = run(LocalRunner(order, callbacks={"approve A7": "yes"}), "A7")
     assert report.check().baseline.value == "yes"
+
+
+def test_branches_without_records_of_their_own_end_in_a_replay() -> None:
+    flat = MapConfig[Any](nesting_type=NestingType.FLAT)
+
+    @durable_execution
+    async def handler(_: None, ctx: AsyncDurableContext) -> Any:
+        async def branch(inner: AsyncDurableContext, number: int) -> Any:
+            return await (inner.wait(DAY) if number else inner.step(lambda step: 19))
+
+        async def outer(inner: AsyncDurableContext, _: int) -> Any:
+            async def first(below: AsyncDurableContext) -> Any:
+                return await below.race([lambda one: one.step(lambda step: 65)])
+
+            async def second(below: AsyncDurableContext) -> Any:
+                return (await below.map([0, 1], branch, "inner", flat)).get_results()
+
+            return len(await inner.all_settled([first, second]))
+
+        return (await ctx.map([0], outer, "outer", flat)).get_results()
+
+    assert check_determinism(handler).check().baseline.value == [2]
+
+
+def test_a_module_that_checks_its_function_when_it_is_imported(tmp_path: Path) -> None:
+    """The processes that import it do not start others."""
+    script = tmp_path / "app.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os
+            from durably import durable_execution
+            from durably.testing import check_determinism
+
+            @durable_execution
+            def handler(event, ctx):
+                return ctx.step(lambda step: 1)
+
+            with open(f"{__file__}.{os.getpid()}", "w") as file:
+                if len(os.listdir(os.path.dirname(__file__))) < 9:  # or a failure of this test would not end
+                    file.write(str(check_determinism(handler)))
+            """
+        )
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    told = [path.read_text() for path in tmp_path.glob("app.py.*")]
+    assert len(told) == 4
+    assert sum("not tried: hash seed" in text for text in told) == 3

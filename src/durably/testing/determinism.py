@@ -42,6 +42,8 @@ Out = TypeVar("Out")
 _LATER: Final = timedelta(days=157, hours=7, minutes=13, seconds=17)
 _HASH_SEEDS: Final = ("1", "2", "4")
 _MARK: Final = "\x1edurably "
+_INSIDE: Final = "DURABLY_CHECKS_DETERMINISM"
+"""Set in those processes: a module that checks its functions when it is imported would start more and more of them."""
 _VARYING: Final = {
     "AWS_LAMBDA_LOG_STREAM_NAME": "2031/05/07/[$LATEST]0123456789abcdef0123456789abcdef",
     "HOSTNAME": "another-host",
@@ -225,6 +227,9 @@ def _other(value: str | None) -> str:
 
 def _other_order(report: DeterminismReport, handler: Any, history: History) -> None:
     """In processes of their own: the seed of hashes is chosen when Python starts."""
+    if _INSIDE in os.environ:
+        report.skipped["hash seed"] = "this is a process of its own already, importing the module"
+        return
     where = _importable(handler)
     if where is None:
         report.skipped["hash seed"] = "a process of its own cannot import a function that another one makes"
@@ -250,7 +255,12 @@ def _importable(handler: Any) -> tuple[str, str] | None:
 
 
 def _elsewhere(history: Path, file: str, name: str, seed: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {
+        **os.environ,
+        _INSIDE: seed,
+        "PYTHONHASHSEED": seed,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
     return subprocess.Popen(
         [sys.executable, "-m", __name__, str(history), file, name],
         env=environment,

@@ -247,7 +247,7 @@ class _AsyncReplay(AsyncRun):
         self.ops = _Journal(self.ops, observer.met)
 
     async def drive(self, protocol: Protocol, op: Op | None = None, ending: Ending | None = None) -> Any:
-        return await super().drive(self.observer.watch(protocol, self), op)
+        return await super().drive(self.observer.watch(protocol, self), op, ending)
 
     def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
         self.refuse_if_ended(branch)
