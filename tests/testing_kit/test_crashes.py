@@ -394,3 +394,23 @@ def test_random_workflows_are_safe(seed: int) -> None:
         return program(ctx)
 
     assert explore_crashes(handler, max_runs=60).check().baseline.succeeded
+
+
+@pytest.mark.parametrize("in_map", [False, True])
+def test_what_was_under_way_when_the_execution_was_completed(in_map: bool) -> None:
+    """How far the others had come is a matter of timing."""
+
+    @durable_execution
+    async def handler(_: None, ctx: AsyncDurableContext) -> Any:
+        async def branch(inner: AsyncDurableContext, number: int) -> None:
+            await inner.step(lambda step: number, name=f"step {number}")
+            if number == 1:
+                await inner.complete("done")
+            await inner.wait(100 * DAY)
+
+        if in_map:
+            await ctx.map([0, 1, 2], branch)
+        else:
+            await asyncio.gather(*[branch(ctx, number) for number in range(3)])
+
+    assert explore_crashes(handler).check().baseline.value == "done"

@@ -1,7 +1,8 @@
 """What a decision was taken without: the branches of a batch that was complete early, those that have lost a race.
 
 They are cut off wherever they are, so how far they have come is a matter of timing. Two runs of a program that is right
-may differ in that.
+may differ in that. So it is with what was still under way when the execution ended (``ctx.complete``, a task that fails
+beside others).
 """
 
 from __future__ import annotations
@@ -48,7 +49,25 @@ def left_to_timing(first: Sequence[Operation], second: Sequence[Operation]) -> s
         if parent in batches or (parent in parents and one.get("SubType") == "RunInChildContext"):
             cut.add(op_id)
     cut = {op_id for op_id in cut if not all(op_id in records and is_terminal(records[op_id]) for records in runs)}
-    return {op_id for op_id in every if _is_inside(op_id, every, cut)}
+    left = {op_id for op_id in every if _is_inside(op_id, every, cut)}
+    return left | _abandoned(runs[0], runs[1], every)
+
+
+def _abandoned(first: dict[str, Operation], second: dict[str, Operation], every: dict[str, Operation]) -> set[str]:
+    """What has not ended in both, and was under way when ``first`` ended, or beside or inside of what was."""
+    under_way = {op_id for op_id, one in first.items() if not is_terminal(one)}
+    beside = {first[op_id].get("ParentId") for op_id in under_way}
+    under_way |= {
+        op_id
+        for op_id, one in second.items()
+        if op_id not in first and not is_terminal(one) and one.get("ParentId") in beside
+    }
+    return {
+        op_id
+        for op_id in every
+        if not all(op_id in records and is_terminal(records[op_id]) for records in (first, second))
+        and _is_inside(op_id, every, under_way)
+    }
 
 
 def _decision(record: Operation) -> dict[str, Any]:
