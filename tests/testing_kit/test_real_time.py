@@ -103,3 +103,27 @@ def test_plain_steps_of_a_coroutine_run_in_every_invocation() -> None:
         result = runner.run(timeout=30)
     assert len(result.invocations) == 2
     assert threading.get_ident() not in result.value
+
+
+@pytest.mark.parametrize("in_branch", [False, True])
+def test_plain_code_that_blocks_is_killed_at_the_timeout_of_the_function(in_branch: bool) -> None:
+    released = threading.Event()
+    ran: list[int] = []
+
+    def blocks(step: Any) -> int:
+        ran.append(1)
+        if len(ran) == 1:
+            released.wait(30)
+        return len(ran)
+
+    @durable_execution(timeout=timedelta(seconds=1))
+    def slow(_: None, ctx: DurableContext) -> Any:
+        if in_branch:
+            return ctx.map([1], lambda inner, _: inner.step(blocks)).get_results()[0]
+        return ctx.step(blocks)
+
+    with LocalRunner(slow, real_time=True) as runner:
+        result = runner.run(timeout=20)
+        released.set()
+    assert result.value == 2
+    assert [one.error and one.error["ErrorType"] for one in result.invocations] == ["Sandbox.Timedout", None]

@@ -335,6 +335,8 @@ class Scheduler:
         with self.lock:
             self._count += 1
             heappush(self._timers, (due_ms, self._count, timer))
+        if self.real:
+            self._ring()  # the driver may be waiting for something later, or for nothing at all
         return timer
 
     def next_due_ms(self) -> int | None:
