@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -507,3 +508,37 @@ def test_as_json(of_order: History) -> None:
         "Now": "Step 'reserve'",
         "Line": shape["Operations"][0]["Line"],
     }
+
+
+@pytest.mark.parametrize("how", ["blocks", "awaits"])
+def test_code_that_does_not_go_on_is_reported(how: str) -> None:
+    released = threading.Event()
+    is_replay = False
+
+    @durable_execution
+    def blocks(_: None, ctx: DurableContext) -> Any:
+        ctx.wait(HOUR)
+        if is_replay:
+            released.wait(60)
+        return 1
+
+    @durable_execution
+    async def awaits(_: None, ctx: AsyncDurableContext) -> Any:
+        await ctx.wait(HOUR)
+        if is_replay:
+            await asyncio.to_thread(released.wait, 60)
+        return 1
+
+    handler: Any = {"blocks": blocks, "awaits": awaits}[how]
+    history = History.of_run(LocalRunner(handler).run())
+    is_replay = True
+    try:
+        report = replay(handler, history, patience=0.2)
+    finally:
+        released.set()
+    assert [one.kind for one in report.differences] == ["stuck"]
+    assert "neither ends nor comes to an operation" in str(report)
+    if how == "blocks":
+        assert report.first is not None
+        assert report.first.line is not None
+        assert report.first.line.file == __file__

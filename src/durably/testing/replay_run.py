@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Final
 
 from durably.checkpointing import CheckpointConfig
 from durably.engine.async_run import AsyncRun
@@ -23,7 +25,7 @@ from durably.engine.tasks import install_task_factory
 from durably.wire.payloads import NO_TEXT
 from durably.wire.shapes import InvocationOutput, Operation
 
-from .replay_trace import Line, Observer, line_of_failure, trace
+from .replay_trace import Line, Observer, line_of_failure, trace, user_line
 
 if TYPE_CHECKING:
     from durably.engine.async_group import Ending
@@ -37,10 +39,10 @@ if TYPE_CHECKING:
     from durably.serdes import Codec
     from durably.wire.shapes import OperationUpdate
 
-__all__ = ["Replayed", "run_over"]
+__all__ = ["PATIENCE", "Replayed", "run_over"]
 
-T = TypeVar("T")
-_TOKEN = "cmVwbGF5"
+_TOKEN: Final = "cmVwbGF5"
+PATIENCE: Final = 60.0
 
 
 class Replayed:
@@ -52,9 +54,11 @@ class Replayed:
         failure: what was raised, by the handler or out of the invocation.
         line: where in the user's code that came from.
         given_up: ids of operations that the program has given up.
+        stuck: it did not end: it blocks, or goes round in circles.
     """
 
     def __init__(self) -> None:
+        self.stuck = False
         self.output: InvocationOutput | None = None
         self.result: str | None = None
         self.failure: BaseException | None = None
@@ -74,8 +78,11 @@ def run_over(
     observer: Observer,
     *,
     to_failure: bool = False,
+    patience: float = PATIENCE,
 ) -> Replayed:
     """One invocation of ``function`` that is given ``operations``, and can do nothing beyond them.
+
+    ``patience``: real seconds without any sign of progress after which it is left behind, where it is.
 
     ``to_failure``: the record ends in a failure, so the function's error handler has its say about it. Otherwise it is
     not asked: it may have effects.
@@ -84,14 +91,23 @@ def run_over(
     facade = _Function(function, outcome)
     if to_failure:
         facade.error_handler = function.error_handler
-    try:
-        if function.is_async:
-            outcome.output = _on_own_loop(lambda: _run_async(facade, arn, operations, updated, observer, outcome))
-        else:
-            outcome.output = _run_sync(facade, arn, operations, observer, outcome)
-    except Exception as error:
-        outcome.failure, outcome.line = error, line_of_failure(error.__traceback__)
-    return outcome
+
+    def run() -> None:
+        try:
+            if function.is_async:
+                outcome.output = _on_own_loop(lambda: _run_async(facade, arn, operations, updated, observer, outcome))
+            else:
+                outcome.output = _run_sync(facade, arn, operations, observer, outcome)
+        except Exception as error:
+            outcome.failure, outcome.line = error, line_of_failure(error.__traceback__)
+
+    line = _watched(run, observer.progress, patience)
+    if line is None:
+        return outcome
+    stuck = Replayed()  # the other one belongs to the thread that is left behind
+    stuck.stuck = True
+    observer.stuck(*line)
+    return stuck
 
 
 def _run_sync(
@@ -304,32 +320,32 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def _on_own_loop(make: Callable[[], Any]) -> Any:
-    """The result of a coroutine, from whatever thread: beside a running loop it gets a thread of its own."""
-
-    def run() -> Any:
-        with asyncio.Runner(loop_factory=_JumpingLoop) as runner:
-            return runner.run(make())
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return run()
-    return _in_thread(run)
+    with asyncio.Runner(loop_factory=_JumpingLoop) as runner:
+        return runner.run(make())
 
 
-def _in_thread(call: Callable[[], T]) -> T:
-    results: list[T] = []
+# ---- what does not end --------------------------------------------------------------------------------------------
+
+
+def _watched(call: Callable[[], None], progress: Callable[[], int], patience: float) -> tuple[Line | None] | None:
+    """Run ``call`` in a thread of its own. None if it ended; otherwise where the thread is."""
     failures: list[BaseException] = []
+    context = copy_context()
 
     def work() -> None:
         try:
-            results.append(call())
+            context.run(call)
         except BaseException as error:
             failures.append(error)
 
-    thread = threading.Thread(target=work, name="durably-replay")
+    thread = threading.Thread(target=work, name="durably-replay", daemon=True)
     thread.start()
-    thread.join()
+    come = -1
+    while thread.is_alive() and come != (come := progress()):
+        thread.join(patience)
+    if thread.is_alive():
+        frame = sys._current_frames().get(thread.ident or 0)  # pyright: ignore[reportPrivateUsage]
+        return (None if frame is None else user_line(frame),)
     if failures:
         raise failures[0]
-    return results[0]
+    return None

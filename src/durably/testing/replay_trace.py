@@ -17,14 +17,14 @@ from durably.engine.requests import Body, Flush, Park
 from durably.engine.scope import CURRENT
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     from durably.engine.branch import Branch
     from durably.engine.operation import Op
     from durably.engine.run import Protocol, Run
     from durably.wire.shapes import Operation, OperationTypeName, OperationUpdate
 
-__all__ = ["Call", "Difference", "Line", "Observer", "StopReplay", "line_of_failure", "trace"]
+__all__ = ["Call", "Difference", "Line", "Observer", "StopReplay", "line_of_failure", "trace", "user_line"]
 
 _PACKAGE: Final = os.path.dirname(os.path.abspath(str(durably.__file__))) + os.sep
 _IDENTITY: Final = ("Type", "SubType", "Name", "ParentId")
@@ -58,7 +58,7 @@ class Difference(NamedTuple):
     Attributes:
         kind: ``changed`` (another operation than the recorded), ``new`` (the record has none there), ``missing`` (a
             recorded one is not called any more), ``outcome`` (the execution ends otherwise), ``refused`` (the engine
-            found the record not to be of this code).
+            found the record not to be of this code), ``stuck`` (the code neither ends nor comes to an operation).
         message: what is different, for people.
         recorded, call: the operation, as far as there is one on that side.
         line: of the user's code.
@@ -118,7 +118,7 @@ class Observer:
     def called(self, op: Op) -> None:
         self.calls[op.id] = op
         if op.id not in self.lines:
-            self.lines[op.id] = _user_line()
+            self.lines[op.id] = user_line()
 
     def call(self, op_id: str | None) -> Call | None:
         """How the code has called the operation ``op_id``, if it has."""
@@ -171,6 +171,14 @@ class Observer:
             record = self.recorded.get(op_id or "")
             line = None if call is None else self.line_for(call)
             self.differences.append(Difference("refused", message, record, call, line, self.invocation))
+
+    def progress(self) -> int:
+        """How far the code has come: grows as long as it comes to operations."""
+        return len(self.calls) + len(self.met)
+
+    def stuck(self, line: Line | None) -> None:
+        message = "the code neither ends nor comes to an operation: it waits for what a replay does not bring, or loops"
+        self.differences.append(Difference("stuck", message, None, None, line, self.invocation))
 
     def line_for(self, call: Call) -> Line | None:
         """Where the operation was called, or else the one around it."""
@@ -260,16 +268,16 @@ def _observer_of(context: ContextBase) -> Observer:
     return cast(Any, context.run).observer  # type: ignore[no-any-return]
 
 
-def _user_line() -> Line | None:
-    """The innermost line on the stack that is not of this package."""
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+def user_line(frame: FrameType | None = None) -> Line | None:
+    """The innermost line on the stack (this one, or that of ``frame``) that is not of this package."""
+    frame = frame or sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith(_PACKAGE) and not file.startswith("<frozen") and "asyncio" not in file:
             name = os.path.basename(file)
-            if name not in ("threading.py", "thread.py", "contextvars.py"):
+            if name not in ("threading.py", "thread.py", "contextvars.py", "selectors.py"):
                 return Line(file, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

@@ -24,6 +24,7 @@ from durably.execution import DurableFunction, durable_execution, durable_functi
 from durably.wire.ids import operation_id
 from durably.wire.shapes import Operation
 
+from ._durations import Span, as_ms
 from .history import History, HistoryError, as_history
 from .history_state import (
     InvocationState,
@@ -35,7 +36,7 @@ from .history_state import (
     shown,
 )
 from .replay_report import ReplayReport
-from .replay_run import Replayed, run_over
+from .replay_run import PATIENCE, Replayed, run_over
 from .replay_trace import Call, Difference, Line, Observer
 
 __all__ = ["ReplayFailedError", "assert_replays", "histories_in", "replay"]
@@ -57,7 +58,12 @@ class ReplayFailedError(AssertionError):
 
 
 def replay(
-    handler: Any, history: Any, *, inside_contexts: bool = True, max_invocations: int = _MOST_INVOCATIONS
+    handler: Any,
+    history: Any,
+    *,
+    inside_contexts: bool = True,
+    max_invocations: int = _MOST_INVOCATIONS,
+    patience: Span = PATIENCE,
 ) -> ReplayReport:
     """Run ``handler`` over ``history`` and report whether it follows it.
 
@@ -66,6 +72,7 @@ def replay(
         history: a :class:`~durably.testing.history.History`, the path of a file with one, or the result of a runner.
         inside_contexts: also run the functions of contexts that have finished, over what is recorded inside them.
         max_invocations: replay the states of at most so many invocations, evenly spread if there are more.
+        patience: real time after which code that neither ends nor comes to another operation is reported as stuck.
 
     Raises:
         HistoryError: the history cannot be read, or lacks the payloads.
@@ -75,7 +82,8 @@ def replay(
     missing = record.missing_data()
     if missing is not None:
         raise HistoryError(f"{record!r} cannot be replayed: {missing}")
-    return _Replay(_durable(handler), record, inside_contexts, max_invocations).run()
+    seconds = as_ms(patience, "patience") / 1000
+    return _Replay(_durable(handler), record, inside_contexts, max_invocations, seconds).run()
 
 
 def assert_replays(handler: Any, history: Any, **options: Any) -> list[ReplayReport]:
@@ -118,8 +126,15 @@ class _Replay:
     """All runs of one handler over one history."""
 
     def __init__(
-        self, function: DurableFunction[Any, Any], history: History, inside_contexts: bool, max_invocations: int
+        self,
+        function: DurableFunction[Any, Any],
+        history: History,
+        inside_contexts: bool,
+        max_invocations: int,
+        patience: float,
     ) -> None:
+        self.patience = patience
+        self.stuck = False
         self.function = function
         self.history = history
         self.inside_contexts = inside_contexts
@@ -136,12 +151,14 @@ class _Replay:
         builder = StateBuilder(self.history.execution_id, self.history.name)
         states = invocation_states(builder, self.history.events)
         for state in _spread(states, self.max_invocations):
-            self._one_invocation(state)
-        whole = self._whole(builder)
-        if self.inside_contexts:
-            self._inside(builder)
-        if not self.report.differences and whole.status != "PENDING":
-            self._unmet()
+            if not self.stuck:
+                self._one_invocation(state)
+        if not self.stuck:
+            whole = self._whole(builder)
+            if self.inside_contexts and not self.stuck:
+                self._inside(builder)
+            if not self.report.differences and whole.status != "PENDING":
+                self._unmet()
         self.report.finish(self.calls, self.met)
         return self.report
 
@@ -150,8 +167,17 @@ class _Replay:
     ) -> tuple[Replayed, Observer]:
         observer = Observer(self.records, invocation=invocation, lines=self.lines)
         to_failure = invocation is None and self.history.status == "FAILED"
-        outcome = run_over(self.function, self.history.arn, shown(operations), updated, observer, to_failure=to_failure)
-        for op_id in observer.calls.keys() - self.calls.keys():
+        outcome = run_over(
+            self.function,
+            self.history.arn,
+            shown(operations),
+            updated,
+            observer,
+            to_failure=to_failure,
+            patience=self.patience,
+        )
+        self.stuck = outcome.stuck
+        for op_id in set(observer.calls) - self.calls.keys():
             call = observer.call(op_id)
             if call is not None:
                 self.calls[op_id] = call
