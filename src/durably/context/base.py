@@ -158,7 +158,7 @@ class ContextBase:
             raise refuse_use(self, scope)
         run, branch = self.run, scope.branch
         if run.verdict is not None or run.returned or (branch is not None and branch.is_over):
-            raise run.refusal()
+            run.refuse()
         if name is not None and (type(name) is not str or name not in GOOD_NAMES):
             name = check_name(name)
         return Op(run, scope, scope.take_id(), op_type, sub_type, name, self._parent_id)

@@ -7,7 +7,7 @@ A run is what the contexts of one invocation share. The two subclasses add the w
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from durably.checkpointing import CheckpointConfig
 from durably.exceptions import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .branch import Branch
     from .group import MakeBranch
     from .plugins import Hooks
+    from .runaways import Runaways
     from .scope import Scope
 
 __all__ = ["Protocol", "Run", "state_of"]
@@ -74,6 +75,7 @@ class Run:
         self.updated: frozenset[str] = frozenset()
         self.went_on = False
         self.given_up: set[str] | None = None
+        self.runaways: Runaways | None = None
         self.hooks: Hooks | None = None
         self.checkpoints: CheckpointConfig = CheckpointConfig()
         self.function: Any = None
@@ -233,7 +235,16 @@ class Run:
 
     def refuse_if_ended(self, branch: Branch | None = None) -> None:
         if self.verdict is not None or self.returned or (branch is not None and branch.is_over):
-            raise self.refusal()
+            self.refuse()
+
+    def refuse(self) -> NoReturn:
+        """Raise what :meth:`refusal` makes, and note who does not mind."""
+        if self.runaways is None:
+            from .runaways import Runaways
+
+            self.runaways = Runaways()
+        self.runaways.refused(self)
+        raise self.refusal()
 
     def refusal(self) -> BaseException:
         """What to raise in code that goes on with operations although it has been told to stop."""
