@@ -698,6 +698,7 @@ def saga_scope(story, ctx):
     saga = ctx.saga()
 
     def block():
+        saga.add_cleanup(story.flavour(clean), name="clean")
         yield saga.step(story.body("a"), undoing(story, "a"), name="a", config=RETRY)
         yield saga.step(story.body("b"), undoing(story, "b", fails=True), name="b", config=RETRY)
         yield saga.step(story.body("c", failures=1), undoing(story, "c"), name="c", config=ONCE)
@@ -705,7 +706,6 @@ def saga_scope(story, ctx):
     def clean(inner):
         yield story.step(inner, "clean up")
 
-    saga.add_cleanup(story.flavour(clean), name="clean")
     message = ""
     try:
         yield entered(story, saga, block)

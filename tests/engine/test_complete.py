@@ -17,6 +17,7 @@ from durably import (
 
 from .harness import Flavour, Killed, World, identities
 from .modes import world_of
+from .test_saga import in_saga
 
 SECOND = Duration.from_seconds(1)
 LONG = Duration.from_days(3)
@@ -128,12 +129,14 @@ def test_with_started_operations(flavour: Flavour) -> None:
 
 def test_a_saga_is_not_undone(flavour: Flavour) -> None:
     def handler(event, ctx):
-        saga = ctx.saga()
-        saga.add_cleanup(flavour(lambda inner: world.effects.append("cleaned")))
-        yield saga.step(
-            flavour(lambda step: 1), flavour(lambda inner, made: world.effects.append("undone")), name="made"
-        )
-        yield ctx.complete("kept")
+        def block(saga):
+            saga.add_cleanup(flavour(lambda inner: world.effects.append("cleaned")))
+            yield saga.step(
+                flavour(lambda step: 1), flavour(lambda inner, made: world.effects.append("undone")), name="made"
+            )
+            yield ctx.complete("kept")
+
+        yield in_saga(flavour, ctx, block)
 
     world = flavour.world(handler)
     world.run()
