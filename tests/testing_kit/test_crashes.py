@@ -414,3 +414,21 @@ def test_what_was_under_way_when_the_execution_was_completed(in_map: bool) -> No
             await asyncio.gather(*[branch(ctx, number) for number in range(3)])
 
     assert explore_crashes(handler).check().baseline.value == "done"
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_an_interruption_excuses_only_what_follows_from_it(forgets: bool) -> None:
+    """The retry comes to the same result, so what the process has forgotten is not the interruption's doing."""
+    mails: list[str] = []
+
+    @durable_execution
+    def order(event: None, ctx: DurableContext) -> list[str]:
+        seen: list[str] = []
+        ctx.step(lambda s: seen.append("charged"), name="charge")
+        ctx.step(lambda s: mails.append("mail"), name="mail", config=ONCE)
+        return seen if forgets else []
+
+    runs = [run for run in explore_crashes(order, ledger=mails).runs if run.interrupted]
+    assert runs
+    assert any(run.differences for run in runs)
+    assert all(run.excused is not forgets for run in runs)

@@ -14,13 +14,22 @@ from typing import Any, Final
 
 from durably.engine.combinators import SUB_TYPES
 from durably.engine.operation import is_terminal
+from durably.engine.timers import SUB_TYPE as TIMER
 from durably.wire.shapes import Operation
 
-__all__ = ["left_to_timing"]
+__all__ = ["decided_by_time", "left_to_timing"]
 
 _BATCHES: Final = frozenset({"Map", "Parallel"})
 _DECISIONS: Final = frozenset(SUB_TYPES.values())
 _EARLY: Final = re.compile(r'"completionReason":"(?!ALL_COMPLETED)')
+
+
+def decided_by_time(record: Operation) -> bool:
+    """Whether ``record`` may be otherwise in a run that takes longer."""
+    result = record.get("ContextDetails", {}).get("Result") or ""
+    early = record.get("SubType") in _BATCHES and _EARLY.search(result) is not None
+    open_or_late = not is_terminal(record) or record["Status"] in ("TIMED_OUT", "CANCELLED")
+    return early or open_or_late or record.get("SubType") in _DECISIONS or record.get("SubType") == TIMER
 
 
 def left_to_timing(first: Sequence[Operation], second: Sequence[Operation]) -> set[str]:

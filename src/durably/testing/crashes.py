@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 from durably.exceptions import ValidationError
 
 from . import _session
-from ._decisions import left_to_timing
+from ._decisions import decided_by_time, left_to_timing
 from ._threads import in_thread
 from .calls import Crash, ServiceCall
 from .errors import TestingError
@@ -299,15 +299,25 @@ class _Run:
         return [operation.record for operation in self.result.operations.all]
 
     @cached_property
-    def interrupted(self) -> tuple[str, ...]:
-        names: dict[str, None] = {}
+    def _interruptions(self) -> list[Any]:
+        """The events of attempts that were interrupted."""
+        found: list[Any] = []
         for event in self.result.history:
             if event["EventType"] == "StepFailed":
                 details = cast("Mapping[str, Any]", event)["StepFailedDetails"]
                 error = (details.get("Error") or {}).get("Payload") or {}
                 if str(error.get("ErrorType", "")).rpartition(".")[2] == "StepInterruptedError":
-                    names[event.get("Name") or event.get("Id", "")] = None
-        return tuple(names)
+                    found.append(event)
+        return found
+
+    @property
+    def interrupted(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(event.get("Name") or event.get("Id", "") for event in self._interruptions))
+
+    @cached_property
+    def interruptions(self) -> set[str]:
+        """Ids of the steps that were interrupted."""
+        return {event["Id"] for event in self._interruptions}
 
 
 class _Exploration:
@@ -377,6 +387,11 @@ class _Exploration:
             differences.append(_ledgers(baseline.ledger, run.ledger))
         repeated = {body[0] for body, times in run.bodies.items() if times > baseline.bodies[body]}
         interrupted = run.interrupted
+        excused = bool(interrupted)
+        if interrupted:
+            twice = _attempts_made_twice(run)
+            excused = not twice and (_may_go_another_way(baseline, run) or _only_ledger(differences, baseline, run))
+            differences = [*twice, *differences]
         return CrashRun(
             point,
             run.result,
@@ -384,8 +399,38 @@ class _Exploration:
             tuple(sorted(repeated - set(interrupted))),
             interrupted,
             tuple(differences),
-            bool(interrupted),
+            excused,
         )
+
+
+def _attempts_made_twice(run: _Run) -> list[str]:
+    return [
+        f"attempt {attempt} of the at-most-once step '{name}' ran {times} times"
+        for (name, op_id, attempt), times in run.bodies.items()
+        if op_id in run.interruptions and times > 1
+    ]
+
+
+def _may_go_another_way(baseline: _Run, run: _Run) -> bool:
+    """Whether the program may do something else because of an interruption.
+
+    It cannot where every step that was interrupted has come to the result of the crash-free run after all, unless the
+    time that this took may have decided something.
+    """
+    was, now = ({one["Id"]: one for one in which.records} for which in (baseline, run))
+    for op_id in run.interruptions:
+        before, after = was.get(op_id), now.get(op_id)
+        if before is None or after is None or before["Status"] != after["Status"]:
+            return True
+        if before.get("StepDetails", {}).get("Result") != after.get("StepDetails", {}).get("Result"):
+            return True
+    return any(decided_by_time(one) for one in (*baseline.records, *run.records))
+
+
+def _only_ledger(differences: Sequence[str], baseline: _Run, run: _Run) -> bool:
+    """Whether nothing differs but side effects, and a step that was interrupted has made further attempts."""
+    more = any(body[1] in run.interruptions and body not in baseline.bodies for body in run.bodies)
+    return more and all(one.startswith("the ledger") for one in differences)
 
 
 def _changed(baseline: _Run, run: _Run) -> list[str]:
