@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from durably import AsyncDurableContext, durable_execution
-from durably.testing import Answer, LocalRunner
+from durably.testing import Answer, LocalRunner, assert_replays
 from durably.testing.calls import Crash, ServiceCall
 
 from .asyncio_programs import Interpreter, Program
@@ -88,3 +88,19 @@ def test_a_program_comes_to_its_end_and_sees_the_same_again(seed: int) -> None:
 def test_many_programs(depth: int) -> None:
     for seed in range(1000 * depth, 1000 * depth + 300):
         check(seed, depth)
+
+
+@pytest.mark.parametrize("seed", [5020, 5025, 5040, 5052])
+def test_a_program_with_timers_follows_its_own_record(seed: int) -> None:
+    program = Program(seed, 2)
+    answers = {
+        name: Answer(ValueError("refused") if fails else "answered", after=timedelta(seconds=seconds))
+        for name, (seconds, fails) in program.callbacks.items()
+    }
+
+    @durable_execution
+    async def handler(event: None, ctx: AsyncDurableContext) -> Any:
+        await Interpreter(ctx, []).run(program.root)
+
+    result = LocalRunner(handler, functions={"double": double}, callbacks=answers).run()
+    assert_replays(handler, result)

@@ -21,7 +21,9 @@ from durably.engine.envelope import from_verdict
 from durably.engine.invocation import run_async, run_sync
 from durably.engine.run import Run
 from durably.engine.sync_run import SyncRun
-from durably.engine.tasks import install_task_factory
+from durably.engine.tasks import ParkFuture, install_task_factory
+from durably.engine.timers import SUB_TYPE as TIMER
+from durably.engine.timers import install_timers
 from durably.wire.payloads import NO_TEXT
 from durably.wire.shapes import InvocationOutput, Operation
 
@@ -130,7 +132,9 @@ async def _run_async(
     observer: Observer,
     outcome: Replayed,
 ) -> InvocationOutput:
-    install_task_factory(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    install_task_factory(loop)
+    install_timers(loop)
     run = _AsyncReplay(arn, operations, observer)
     run.updated = frozenset(updated)
     try:
@@ -267,8 +271,16 @@ class _AsyncReplay(AsyncRun):
 
     def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
         self.refuse_if_ended(branch)
+        if update.get("SubType") == TIMER:
+            return self.outbox.last + 1  # whether a strike is recorded depends on what else is under way
         self.observer.sends(update, self.ops, branch)
         return self.outbox.last + 1
+
+    def when_recorded(self, flush: Flush) -> ParkFuture:
+        """Only timers ask: one that strikes takes effect at once."""
+        future = ParkFuture(loop=self.loop)
+        self._delivery.arrive([future])
+        return future
 
     def _refresh(self) -> None:
         pass
