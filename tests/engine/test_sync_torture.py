@@ -74,12 +74,16 @@ class Interrupts:
         raise KeyboardInterrupt
 
 
+_SPARED = frozenset({"ask", "_make", "_fault", "begins", "close", "gc_callback"})
+"""Functions of the world around; the last is called by the garbage collector, where an exception gets lost."""
+
+
 def _is_engine(frame: FrameType | None) -> bool:
     """Whether what runs is part of an invocation, and neither the service nor the end of one."""
     inside = False
     while frame is not None:
         code = frame.f_code
-        if "/durably/service/" in code.co_filename or code.co_name in ("ask", "_make", "_fault", "begins", "close"):
+        if "/durably/service/" in code.co_filename or code.co_name in _SPARED:
             return False
         inside = inside or code.co_name == "invoke_sync"
         frame = frame.f_back

@@ -155,13 +155,17 @@ class Leaf(Scope):
 
     def __init__(self, run: Run, where: object, branch: Branch | None = None, *, replaying: bool = False) -> None:
         self.run = run
-        self.owner = self.prefix = self.mode = None
+        self.owner: Any = None
+        self.prefix: str | None = None
+        self.mode: CheckpointMode | None = None
         self.where = where
         self.replaying = replaying
-        self.thread = get_ident()
+        self.thread: int = get_ident()
         self.branch = branch
-        self.count = self.spawned = self.time_ms = 0
-        self.is_task = False
+        self.count: int = 0
+        self.spawned: int = 0
+        self.time_ms: int = 0
+        self.is_task: bool = False
 
 
 def _recorded(run: Run, prefix: str, deeper: int = 4) -> list[str]:
