@@ -20,10 +20,8 @@ def begin_body(body: Body) -> Any:
 
     Awaiting raises StepTimeoutError when its time is over.
     """
-    return _begin(body) if body.timeout is None else _run_in_time(body)
-
-
-def _begin(body: Body) -> Any:
+    if body.timeout is not None:
+        return _run_in_time(body)
     func = body.func
     return _run_in_thread(body) if body.is_step and _blocks(func) else func(*body.args)
 
@@ -37,7 +35,7 @@ async def _run_in_time(body: Body) -> Any:
     limit = asyncio.timeout(body.timeout)
     try:
         async with limit:
-            result = _begin(body)
+            result = _run_in_thread(body) if body.is_step and _blocks(body.func) else body.func(*body.args)
             return await result if isawaitable(result) else result
     except TimeoutError:
         if not limit.expired():
@@ -68,4 +66,4 @@ def _blocks(func: Callable[..., Any]) -> bool:
     )
 
 
-CALLERS.update((_begin.__code__, _called.__code__))
+CALLERS.update((begin_body.__code__, _run_in_time.__code__, _called.__code__))

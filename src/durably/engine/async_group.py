@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncGroup", "Beginnings", "Ending"]
 
 _AT_ONCE: Final = MAX_UPDATES_PER_CHECKPOINT // 3
+"""A branch that runs a step makes three updates before it waits."""
 
 
 class Beginnings:
