@@ -130,8 +130,9 @@ class AsyncGroup:
     def leave(self, ending: Ending) -> None:
         """The task of a branch leaves its end behind; called by it, which is waiting to be recorded."""
         self._ending[ending.index] = ending
-        if self._running.pop(ending.index, None) is not None:
+        if self._running.pop(ending.index, None) is not None and ending.task is not None:
             self.run._tasks.discard(ending.task)
+            ending.task = None  # with all that it holds
 
     def recorded(self, ending: Ending) -> None:
         """What was left behind of a branch can be run: nothing but its return."""
