@@ -143,7 +143,8 @@ def _as_recorded(ended: list[tuple[int, int]], futures: Sequence[Started], run: 
     times = {one["Id"]: one.get("EndTimestamp", one["StartTimestamp"]) for one in records if one and is_terminal(one)}
     if len(times) < len(set(ids)):
         return ended
-    places = {op_id: place for place, op_id in enumerate(run.ops) if op_id in times}
+    # A copy, for in sync code other threads bring records meanwhile.
+    places = {op_id: place for place, op_id in enumerate(list(run.ops)) if op_id in times}
     ranked = sorted((times[op_id], places[op_id], one) for op_id, one in zip(ids, ended, strict=True))
     return [one for *_, one in ranked]
 
