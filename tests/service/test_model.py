@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
@@ -225,5 +226,5 @@ class TwoStores(RuleBasedStateMachine):
                     closed.add(op_id)
 
 
-TestTwoStores = TwoStores.TestCase
+TestTwoStores = pytest.mark.timeout(300)(TwoStores.TestCase)  # each commit waits for the disk, however busy
 TestTwoStores.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
