@@ -325,8 +325,7 @@ class _Strand:
 
     def _start(self, index: int) -> bool:
         """Note that branch ``index`` has begun; False if that was noted before."""
-        chunks = self.plan.branches.chunks
-        for item in (index,) if chunks is None else chunks[index]:
+        for item in self.plan.branches.items(index):
             if item in self.started:
                 return False
             self.started.add(item)
