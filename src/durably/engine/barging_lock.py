@@ -84,6 +84,4 @@ class BargingLock:
     __enter__ = acquire
 
     def __exit__(self, *_: object) -> None:
-        self._release()
-        if self._bells:
-            self._ring()
+        self.release()
