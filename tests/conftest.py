@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 
@@ -23,3 +24,12 @@ def programs_are_forgotten() -> Iterator[None]:
     for name in set(sys.modules) - before:
         if "pytest-" in str(getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What a test finds in the log is its own: what earlier tests left to the garbage collector (asyncio reports the
+    exceptions of a killed invocation's tasks when they are collected) is reported before it begins."""
+    gc.collect()
+    caplog.clear()
+    return caplog
