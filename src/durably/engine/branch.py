@@ -43,9 +43,11 @@ class Branch:
 
     @property
     def is_over(self) -> bool:
-        branch: Branch | None = self
-        while branch is not None:
-            if branch.over:
+        if self.over:
+            return True
+        around = self.parent
+        while around is not None:
+            if around.over:
                 return True
-            branch = branch.parent
+            around = around.parent
         return False

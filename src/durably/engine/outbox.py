@@ -24,6 +24,9 @@ _ENVELOPE: Final = 512
 _SHORT: Final = 4096
 """Bytes of a payload that are taken for as many as they can become, instead of being counted."""
 
+_SIMPLE: Final = frozenset({"START", "SUCCEED"})
+"""Of these no operation has two in one call but START and completion, and they carry no error."""
+
 _COMPLETIONS: Final = frozenset({"SUCCEED", "FAIL", "RETRY"})
 _PAIRED_TYPES: Final = frozenset({"STEP", "CONTEXT"})
 
@@ -35,14 +38,18 @@ def _size(update: OperationUpdate) -> int:
     return len(json.encode(update)) + 2
 
 
+def _payload_size(update: OperationUpdate) -> int:
+    return utf8_size(update.get("Payload") or "")
+
+
 class Outbox:
     """Updates in the order in which they were made; each has a number, counted from 1."""
 
-    __slots__ = ("_in_flight", "_pending", "_sizes", "acknowledged", "last", "pending_bytes")
+    __slots__ = ("_in_flight", "_mixed", "_pending", "acknowledged", "last", "pending_bytes")
 
     def __init__(self) -> None:
         self._pending: deque[OperationUpdate] = deque()
-        self._sizes: deque[int] = deque()
+        self._mixed = False
         self._in_flight = 0
         self.acknowledged: int = 0
         self.last: int = 0
@@ -51,14 +58,15 @@ class Outbox:
 
     def add(self, update: OperationUpdate) -> int:
         """Queue ``update``; returns its number, acknowledged once ``acknowledged`` has reached it."""
-        payload = update.get("Payload")
         self._pending.append(update)
+        payload = update.get("Payload")
         if payload:
             size = utf8_size(payload)
-            self._sizes.append(size)
             self.pending_bytes += size
-        else:
-            self._sizes.append(0)
+            if size >= _SHORT:
+                self._mixed = True
+        if update["Action"] not in _SIMPLE:
+            self._mixed = True
         self.last += 1
         return self.last
 
@@ -79,34 +87,40 @@ class Outbox:
 
         One update of an operation a call, but for the START and the completion of a STEP or CONTEXT.
         """
-        batch: list[OperationUpdate] = []
-        pending, sizes = self._pending, self._sizes
+        pending = self._pending
+        count = min(len(pending), MAX_UPDATES_PER_CHECKPOINT)
+        if self._mixed or _ENVELOPE * count + 6 * self.pending_bytes > MAX_CHECKPOINT_BYTES:
+            count = self._fitting()
+        if count == len(pending):
+            batch = list(pending)
+            pending.clear()
+            self._mixed = False
+            self.pending_bytes = 0
+        else:
+            batch = [pending.popleft() for _ in range(count)]
+            self.pending_bytes -= sum(_payload_size(update) for update in batch)
+        self._in_flight = count
+        return batch
+
+    def _fitting(self) -> int:
+        """How many updates the next call takes, looked at one by one."""
         seen: dict[str, str] = {}
         size = 0
-        for update, payload_size in zip(islice(pending, MAX_UPDATES_PER_CHECKPOINT), sizes, strict=False):
+        for count, update in enumerate(islice(self._pending, MAX_UPDATES_PER_CHECKPOINT)):
             op_id, action = update["Id"], update["Action"]
             if op_id in seen and not (
                 seen[op_id] == "START" and action in _COMPLETIONS and update["Type"] in _PAIRED_TYPES
             ):
-                break
+                return count
+            payload_size = _payload_size(update)
             if payload_size < _SHORT and "Error" not in update:
                 size += _ENVELOPE + 6 * payload_size  # the worst escape of one character is six bytes
             else:
                 size += _size(update)
-            if size > MAX_CHECKPOINT_BYTES and batch:
-                break
+            if size > MAX_CHECKPOINT_BYTES and count:
+                return count
             seen[op_id] = action
-            batch.append(update)
-        if len(batch) == len(pending):
-            pending.clear()
-            sizes.clear()
-            self.pending_bytes = 0
-        else:
-            for _ in batch:
-                pending.popleft()
-                self.pending_bytes -= sizes.popleft()
-        self._in_flight = len(batch)
-        return batch
+        return min(len(self._pending), MAX_UPDATES_PER_CHECKPOINT)
 
     def acknowledge(self) -> None:
         """The batch taken last has been answered."""
@@ -116,6 +130,6 @@ class Outbox:
     def discard(self) -> None:
         """Forget everything: the run has ended and nothing more may be recorded (law R6)."""
         self._pending.clear()
-        self._sizes.clear()
+        self._mixed = False
         self.pending_bytes = 0
         self._in_flight = 0
