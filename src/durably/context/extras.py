@@ -80,7 +80,7 @@ class ExtraOperations(ContextBase):
 
         def protocol() -> Protocol:
             if self.run.outbox.acknowledged < self.run.outbox.last:
-                yield Flush(self.run.outbox.last, "", None if branch is None else branch.strand, completion=False)
+                yield Flush(self.run.outbox.last, "", None if branch is None else branch.strand)
 
         return self.run.drive(protocol())
 

@@ -204,7 +204,7 @@ def _hint(context: ContextBase, operation: Any, name: str) -> str:
 
 
 def _called(operation: Callable[[], Any], scope: Scope) -> Protocol:
-    return (yield Body(operation, (), scope, is_step=False))
+    return (yield Body(operation, (), scope))
 
 
 def settled(futures: Sequence[Any]) -> BatchResult[Any]:

@@ -102,7 +102,7 @@ class AsyncGroup:
             self._context.run(self._begin, index)
 
     def _begin(self, index: int) -> None:
-        branch = Branch(self.parent, isolated=True)
+        branch = Branch(self.parent, True)
         try:
             protocol = self._make(index, branch)
         except Exception as error:

@@ -68,7 +68,7 @@ class AsyncWriter(Run):
         """call_soon outside of any scope: what the writer's client spawns is none of the handler's tasks."""
         self.loop.call_soon(callback, *args, context=self._outside)
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
         if self.verdict is not None or self.returned or (branch is not None and branch.is_over):
             raise self.refusal()
         seq = self.outbox.add(update)
@@ -242,7 +242,7 @@ class AsyncWriter(Run):
         """Send what nobody has waited for; the handler has returned."""
         while self.verdict is None and self.outbox.acknowledged < self.outbox.last:
             future = ParkFuture(loop=self.loop)
-            self.tell_when_recorded(Flush(self.outbox.last, "", None, completion=False), future)
+            self.tell_when_recorded(Flush(self.outbox.last, "", None), future)
             try:
                 await asyncio.wait((future, self._over), return_when=asyncio.FIRST_COMPLETED)
             except BaseException as error:

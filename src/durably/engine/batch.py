@@ -152,14 +152,14 @@ def batch(op: Op, plan: Batch) -> Protocol:
         raise
     except Exception as error:
         failure = error_object(error)
-        yield op.put("FAIL", completion=True, Error=failure)
+        yield op.put("FAIL", None, {"Error": failure}, True)
         wrapped = operation_error(ChildContextError, failure)
         raise wrapped from wrapped.__cause__
     except BaseException as error:
         if is_cancellation(error) and op.recording:
-            op.post("FAIL", Error=cancelled_error(op.describe()))
+            op.post("FAIL", None, {"Error": cancelled_error(op.describe())})
         raise
-    yield op.put("SUCCEED", completion=True, Payload=text, ContextOptions={"ReplayChildren": replay_children})
+    yield op.put("SUCCEED", text, {"ContextOptions": {"ReplayChildren": replay_children}}, True)
     return value
 
 

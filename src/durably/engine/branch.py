@@ -33,7 +33,7 @@ class Branch:
 
     __slots__ = ("concurrent", "over", "parent", "parked", "strand", "tasks")
 
-    def __init__(self, parent: Branch | None, *, isolated: bool = False) -> None:
+    def __init__(self, parent: Branch | None, isolated: bool = False) -> None:
         self.parent: Branch | None = parent
         self.strand: Branch | None = self if isolated else (parent.strand if parent is not None else None)
         self.over: bool = False

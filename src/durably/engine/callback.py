@@ -29,7 +29,7 @@ def create_callback(op: Op, config: CallbackConfig) -> Protocol:
             "TimeoutSeconds": as_seconds(config.timeout, "timeout"),
             "HeartbeatTimeoutSeconds": as_seconds(config.heartbeat_timeout, "heartbeat_timeout"),
         }
-        yield op.put("START", CallbackOptions=options)
+        yield op.put("START", None, {"CallbackOptions": options})
         record = op.record()
     callback_id = None if record is None else op.details(record).get("CallbackId")
     if not callback_id:

@@ -25,10 +25,10 @@ def cancel_wait(run: Run, scope: Scope, op_id: str, begun: Callable[[], Any] | N
     ValidationError for an operation that is no wait.
     """
     if begun is not None and op_id not in run.ops:
-        yield Body(begun, (), scope, is_step=False)
+        yield Body(begun, (), scope)
     if op_id not in run.ops and run.outbox.last > run.outbox.acknowledged:
         branch = scope.branch  # its START may be on its way
-        yield Flush(run.outbox.last, op_id, None if branch is None else branch.strand, completion=False)
+        yield Flush(run.outbox.last, op_id, None if branch is None else branch.strand)
     record = run.ops.get(op_id)
     if record is None:
         return False

@@ -56,7 +56,7 @@ def failure_of(op: Op, error: BaseException) -> Exception:
     if is_cancellation(error) and op.recording:
         if not op.run.is_being_cancelled():
             return by_own_code(op.describe(), error)
-        op.post("FAIL", Error=cancelled_error(op.describe()))
+        op.post("FAIL", None, {"Error": cancelled_error(op.describe())})
     raise error
 
 

@@ -72,11 +72,11 @@ def child(
         op.post("START")
 
     branch = Branch(op.scope.branch)
-    scope = Scope(run, context, op.id, op, replaying=op.scope.replaying, like=op.scope, branch=branch)
+    scope = Scope(run, context, op.id, op, op.scope.replaying, op.scope, branch)
     scope.time_ms = op.time_ms
     try:
         try:
-            value = yield Body(func, (context, *more), scope, is_step=False)
+            value = yield Body(func, (context, *more), scope)
             if record is not None or (virtual and run.is_replay):
                 run.check_return(scope)
         except BaseException as error:
@@ -96,19 +96,18 @@ def child(
     except Exception as error:
         failure = error_object(_mapped(config, error))
         if not virtual and not rebuild:
-            yield op.put("FAIL", completion=True, last=True, Error=failure)
+            yield op.put("FAIL", None, {"Error": failure}, True, True)
         wrapped = operation_error(ChildContextError, failure)
         raise wrapped from wrapped.__cause__  # as on replay; `from None` would take the cause away
     except BaseException as error:
         if is_cancellation(error) and op.recording and not virtual and not rebuild:
-            op.post("FAIL", Error=cancelled_error(op.describe()))
+            op.post("FAIL", None, {"Error": cancelled_error(op.describe())})
         raise
     if rebuild and run.must_queue(op.id):
         yield Turn(op.id)  # rebuilt or read, a recorded completion is seen when its turn has come
     if virtual or rebuild:
         return value
-    options = {"ReplayChildren": replay_children}
-    yield op.put("SUCCEED", completion=True, last=True, Payload=text, ContextOptions=options)
+    yield op.put("SUCCEED", text, {"ContextOptions": {"ReplayChildren": replay_children}}, True, True)
     return value
 
 

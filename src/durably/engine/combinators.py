@@ -89,11 +89,11 @@ def decide_among(
         decision: Decision | None = None
         while True:
             while not op.run.is_async and (told := [one for one in futures if _is_due(op.run, one)]):
-                yield Body(wait_for, (told,), scope, is_step=False)  # threads tell in any order what is recorded in one
+                yield Body(wait_for, (told,), scope)  # threads tell in any order what is recorded in one
             decision = _decided(kind, futures, op.run)
             if decision is not None:
                 break
-            yield Body(wait_for, ([one for one in futures if one.peek() is False],), scope, is_step=False)
+            yield Body(wait_for, ([one for one in futures if one.peek() is False],), scope)
         decided = decision
         for future in futures:
             if isinstance(failure := future.peek(), (ExecutionError, InvocationError)):
@@ -104,7 +104,7 @@ def decide_among(
         named = [one.operation_id for one in losers if not one.fresh]
         if record is None:
             op.post("START")
-        yield op.put("SUCCEED", completion=True, Payload=_written(decided.index, named))
+        yield op.put("SUCCEED", _written(decided.index, named), None, True)
         given_up(op.run).update(named)
     for one in losers:
         if one.is_wait:
@@ -183,7 +183,7 @@ def give_up(run: Run, scope: Scope, op_id: str, parent_id: str | None, *, is_wai
         known.add(op_id)
         op = Op(run, scope, operation_id(f"{op_id}-c", 0), "STEP", _GIVE_UP, None, parent_id)
         op.post("START")
-        yield op.put("SUCCEED", Payload=_written(None, [op_id]))
+        yield op.put("SUCCEED", _written(None, [op_id]))
     if is_wait:
         yield from cancel_wait(run, scope, op_id)
 

@@ -19,12 +19,12 @@ def complete(run: Run, scope: Scope, text: str) -> Protocol:
     """Answer SUCCEEDED with the result ``text``. Never returns: raises what unwinds the program."""
     strand = None if scope.branch is None else scope.branch.strand
     if run.outbox.acknowledged < run.outbox.last:
-        yield Flush(run.outbox.last, "", strand, completion=False)
+        yield Flush(run.outbox.last, "", strand)
     run.returned = True
     output = succeeded(text)
     instead = oversized(run, output)
     if instead is not None:
         update, output = instead
-        yield Flush(run.outbox.add(update), update["Id"], strand, completion=False, final=True)
+        yield Flush(run.outbox.add(update), update["Id"], strand, final=True)
     run.end(Verdict(output=output))
     raise run.refusal()

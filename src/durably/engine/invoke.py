@@ -38,7 +38,7 @@ def invoke(
             options["TenantId"] = tenant_id
         if op.run.hooks is not None and (trace_id := op.run.hooks.trace_id(op, function_name)) is not None:
             options["XAmznTraceId"] = trace_id
-        yield op.put("START", Payload=payload, ChainedInvokeOptions=options)
+        yield op.put("START", payload, {"ChainedInvokeOptions": options})
         record = op.record()
     elif is_terminal(record) and op.run.must_queue(op.id):
         yield Turn(op.id)

@@ -31,7 +31,7 @@ def items_in_turn(
     done: list[BatchItem[Any]] = []
     for index, (item, name) in enumerate(zip(items, names, strict=True), first):
         try:
-            value = yield Body(call, (item, index), scope, is_step=False)
+            value = yield Body(call, (item, index), scope)
             _, value = codec_of(index).round_trip(value)
         except (ExecutionError, InvocationError):
             raise  # they say what is to become of the whole

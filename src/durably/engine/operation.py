@@ -163,8 +163,9 @@ class Op:
         """The record as it is now."""
         return self.run.ops.get(self.id)
 
-    def update(self, action: OperationActionName, **members: Any) -> OperationUpdate:
-        """An update of this operation; members that are None are left out."""
+    def _update(
+        self, action: OperationActionName, payload: str | None, members: Mapping[str, Any] | None
+    ) -> OperationUpdate:
         update: OperationUpdate
         if self.parent_id is not None and self.name:  # made in one go, the dict need not grow
             update = {
@@ -181,21 +182,29 @@ class Op:
                 update["ParentId"] = self.parent_id
             if self.name:
                 update["Name"] = self.name
-        for member, value in members.items():
-            if value is not None and value is not NO_TEXT:
-                update[member] = value  # type: ignore[literal-required]  # members are named by this package only
+        if payload is not None and payload is not NO_TEXT:
+            update["Payload"] = payload
+        if members is not None:
+            update.update(members)  # type: ignore[typeddict-item]  # members are named by this package only
         return update
 
-    def post(self, action: OperationActionName, *, deferred: bool = False, **members: Any) -> None:
+    def post(
+        self,
+        action: OperationActionName,
+        payload: str | None = None,
+        members: Mapping[str, Any] | None = None,
+        *,
+        deferred: bool = False,
+    ) -> None:
         """Queue an update that nobody waits for; ``deferred``: until there are many."""
-        self.run.send(self.update(action, **members), self.scope.branch, awaited=False, deferred=deferred)
+        self.run.send(self._update(action, payload, members), self.scope.branch, False, deferred)
 
-    def defer(self, action: OperationActionName, mode: CheckpointMode, **members: Any) -> Generator[Any, Any, None]:
+    def defer(self, action: OperationActionName, payload: str, mode: CheckpointMode) -> Generator[Any, Any, None]:
         """Queue an update that the program does not wait for, unless as many as are to be collected have been."""
-        self.post(action, deferred=mode is CheckpointMode.BATCHED, **members)
+        self.post(action, payload, deferred=mode is CheckpointMode.BATCHED)
         if self.run.collected_enough():
             branch = self.scope.branch
-            yield Flush(self.run.outbox.last, self.id, None if branch is None else branch.strand, completion=False)
+            yield Flush(self.run.outbox.last, self.id, None if branch is None else branch.strand)
         elif mode is CheckpointMode.OPTIMISTIC:
             yield Pause()
 
@@ -205,12 +214,22 @@ class Op:
         return self.scope.mode or self.run.checkpoints.mode
 
     def put(
-        self, action: OperationActionName, *, completion: bool = False, last: bool = False, **members: Any
+        self,
+        action: OperationActionName,
+        payload: str | None = None,
+        members: Mapping[str, Any] | None = None,
+        completion: bool = False,
+        last: bool = False,
     ) -> Flush:
-        """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5)."""
+        """Queue an update; the protocol yields what this returns to go on once it is acknowledged (law R5).
+
+        Parameters:
+            members: of the update, beside those of every one; none is None.
+            completion, last: see :class:`durably.engine.requests.Flush`.
+        """
         branch = self.scope.branch
-        seq = self.run.send(self.update(action, **members), branch, awaited=True)
-        return Flush(seq, self.id, None if branch is None else branch.strand, completion=completion, last=last)
+        seq = self.run.send(self._update(action, payload, members), branch, True)
+        return Flush(seq, self.id, None if branch is None else branch.strand, completion, last)
 
     @property
     def recording(self) -> bool:

@@ -31,8 +31,7 @@ class Flush:
         seq: int,
         op_id: str,
         strand: Branch | None,
-        *,
-        completion: bool,
+        completion: bool = False,
         last: bool = False,
         final: bool = False,
     ) -> None:
@@ -106,8 +105,7 @@ class Body:
         func: Callable[..., Any],
         args: tuple[Any, ...],
         scope: Scope,
-        *,
-        is_step: bool,
+        is_step: bool = False,
         timeout: float | None = None,
     ) -> None:
         self.func: Callable[..., Any] = func

@@ -89,7 +89,7 @@ class Run:
 
     # ---- what protocols use ------------------------------------------------------------------------------
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
         """Queue ``update``. Awaited ones are followed by a Flush; the others travel when they can.
 
         ``deferred``: it travels when enough have been collected, or before the program waits for anything.

@@ -72,7 +72,6 @@ class Scope:
         owner: Any,
         prefix: str | None,
         where: object,
-        *,
         replaying: bool = False,
         like: Scope | None = None,
         branch: Branch | None = None,

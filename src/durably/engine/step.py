@@ -86,7 +86,7 @@ def step(
         try:
             timeout = config.timeout_seconds
             body = run.environment.body(op, attempt, func, timeout)
-            value = yield Body(body, (make_context(op, attempt),), Leaf(run, op), is_step=True, timeout=timeout)
+            value = yield Body(body, (make_context(op, attempt),), Leaf(run, op), True, timeout)
             text, value = codec.round_trip(value)
             check_result(op, text)
         except UnrecoverableError as error:  # says itself what is to become of the execution or the invocation
@@ -98,9 +98,9 @@ def step(
         else:
             mode = op.mode
             if mode is CheckpointMode.EAGER or at_most_once or not run.may_defer(op.id, op.scope.branch):
-                yield op.put("SUCCEED", completion=True, Payload=text)
+                yield op.put("SUCCEED", text, None, True)
             else:
-                yield from op.defer("SUCCEED", mode, Payload=text)
+                yield from op.defer("SUCCEED", text, mode)
             return value
 
 
@@ -117,11 +117,11 @@ def _failed(op: Op, error: Exception, attempt: int, config: StepConfig) -> Proto
     record = error_object(error)
     if decision.should_retry:
         options = {"NextAttemptDelaySeconds": max(1, decision.delay_seconds)}
-        yield op.put("RETRY", Error=record, StepOptions=options)
+        yield op.put("RETRY", None, {"Error": record, "StepOptions": options})
         if _status(op.record()) not in ("PENDING", "READY", "SUCCEEDED", "FAILED"):
             raise op.run.suspend()  # the answer did not say when: the next invocation's state will
         return
-    yield op.put("FAIL", completion=True, Error=record)
+    yield op.put("FAIL", None, {"Error": record}, True)
     raise operation_error(StepError, record)
 
 

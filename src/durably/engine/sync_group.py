@@ -61,7 +61,7 @@ class SyncGroup:
     def take(self) -> tuple[int, Branch]:
         """The next branch to run. The caller holds the lock."""
         index = self.to_run.popleft()
-        branch = self._branches[index] = Branch(self._parent, isolated=True)
+        branch = self._branches[index] = Branch(self._parent, True)
         self._running.add(index)
         return index, branch
 

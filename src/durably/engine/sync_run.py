@@ -180,7 +180,7 @@ class SyncRun(Run):
 
     # ---- the checkpoint writer ---------------------------------------------------------------------------------
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
         with self.lock:
             self.refuse_if_ended(branch)
             seq = self.outbox.add(update)

@@ -175,7 +175,7 @@ class _Timer:
         op = Op(run, self.scope, self.op_id, "STEP", SUB_TYPE, None, self.scope.owner._parent_id)
         if op.record() is None:
             op.post("START")
-        flush = op.put("SUCCEED", completion=True, Payload=json.dumps({"calls": self.scope.count}))
+        flush = op.put("SUCCEED", json.dumps({"calls": self.scope.count}), None, True)
         self.timers.due += 1
         run.when_recorded(flush).add_done_callback(self.take_effect, context=self.context)
 

@@ -13,7 +13,7 @@ def wait(op: Op, seconds: int) -> Protocol:
     """Return after ``seconds`` have passed since the wait was first recorded, or when it was cancelled."""
     record = op.begin()
     if record is None:
-        yield op.put("START", WaitOptions={"WaitSeconds": seconds})
+        yield op.put("START", None, {"WaitOptions": {"WaitSeconds": seconds}})
         record = op.record()
     elif is_terminal(record) and op.run.must_queue(op.id):
         yield Turn(op.id)

@@ -67,7 +67,7 @@ def wait_for_condition(
             state = config.initial_state if details.get("Result") is None else codec.decode(details["Result"])
             scope = Leaf(run, op)
             body = run.environment.body(op, attempt, check, None)
-            state = yield Body(body, (state, make_context(op, attempt)), scope, is_step=True)
+            state = yield Body(body, (state, make_context(op, attempt)), scope, True)
             text, state = codec.round_trip(state)
             check_size(f"the state of {op.describe()}", text)
             decision = decide_wait(config.wait_strategy, state, attempt)
@@ -78,14 +78,14 @@ def wait_for_condition(
             raise
         except BaseException as error:
             failure = error_object(failure_of(op, error))
-            yield op.put("FAIL", completion=True, Error=failure)
+            yield op.put("FAIL", None, {"Error": failure}, True)
             wrapped = operation_error(WaitForConditionError, failure)
             raise wrapped from wrapped.__cause__
         if not decision.should_continue:
-            yield op.put("SUCCEED", completion=True, Payload=text)
+            yield op.put("SUCCEED", text, None, True)
             return state
         options = {"NextAttemptDelaySeconds": max(1, decision.delay_seconds)}
-        yield op.put("RETRY", Payload=text, StepOptions=options)
+        yield op.put("RETRY", text, {"StepOptions": options})
         record = op.record()
         if record is None or record["Status"] == "STARTED":
             raise run.suspend()  # the answer did not say when: the next invocation's state will

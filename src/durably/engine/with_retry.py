@@ -32,7 +32,7 @@ def attempts(
     while True:
         attempt += 1
         try:
-            return (yield Body(call, (attempt,), scope, is_step=False))
+            return (yield Body(call, (attempt,), scope))
         except (ExecutionError, InvocationError, ContextMisuseError):
             raise  # they say themselves what is to become of the execution; misuse cannot go better the next time
         except Exception as error:

@@ -48,9 +48,9 @@ class _MockSyncRun(SyncRun):
         operations = cast("list[Operation]", event["InitialExecutionState"]["Operations"])
         super().__init__(event["DurableExecutionArn"], event["CheckpointToken"], operations, client, lambda_context)
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
         # What nobody waits for goes with the next that somebody does, so that the number of calls can be counted on.
-        return super().send(update, branch, awaited=awaited, deferred=deferred or not awaited)
+        return super().send(update, branch, awaited, deferred or not awaited)
 
     def _perform(self, request: Request) -> Any:
         if type(request) is Park:
@@ -66,8 +66,8 @@ class _MockAsyncRun(AsyncRun):
         super().__init__(event["DurableExecutionArn"], event["CheckpointToken"], operations, transport, lambda_context)
         self.environment = service.environment
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
-        return super().send(update, branch, awaited=awaited, deferred=deferred or not awaited)
+    def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
+        return super().send(update, branch, awaited, deferred or not awaited)
 
     async def _perform(self, request: Request) -> Any:
         if type(request) is Park:

@@ -236,7 +236,7 @@ class _SyncReplay(SyncRun):
     def drive(self, protocol: Protocol, leave: Callable[[Flush], None] | None = None) -> Any:
         return super().drive(self.observer.watch(protocol, self))  # nothing is left behind: nothing is sent
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
         with self.lock:
             self.refuse_if_ended(branch)
         self.observer.sends(update, self.ops, branch)
@@ -269,7 +269,7 @@ class _AsyncReplay(AsyncRun):
     async def drive(self, protocol: Protocol, op: Op | None = None, ending: Ending | None = None) -> Any:
         return await super().drive(self.observer.watch(protocol, self), op, ending)
 
-    def send(self, update: OperationUpdate, branch: Branch | None, *, awaited: bool, deferred: bool = False) -> int:
+    def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
         self.refuse_if_ended(branch)
         if update.get("SubType") == TIMER:
             return self.outbox.last + 1  # whether a strike is recorded depends on what else is under way
