@@ -90,7 +90,7 @@ def test_many_programs(depth: int) -> None:
         check(seed, depth)
 
 
-@pytest.mark.parametrize("seed", [5020, 5025, 5040, 5052])
+@pytest.mark.parametrize("seed", [5020, 5025, 5040, 5052, 5093, 5197, 5303])
 def test_a_program_with_timers_follows_its_own_record(seed: int) -> None:
     program = Program(seed, 2)
     answers = {

@@ -244,6 +244,59 @@ def test_cancellation_by_the_program_itself_takes_no_time() -> None:
     assert replay(impatient, history).ok, str(replay(impatient, history))
 
 
+@pytest.mark.parametrize("also", ["a step", "another timer", "a callback"])
+def test_timers_strike_where_the_record_has_it_however_little_an_invocation_was_given(also: str) -> None:
+    async def ordered(event: Any, ctx: AsyncDurableContext) -> Any:
+        queue: asyncio.Queue[int] = asyncio.Queue()
+
+        async def consume() -> None:
+            while number := await queue.get():
+                await ctx.step(work(f"took {number}"), name=f"took {number}")
+
+        async def produce() -> None:
+            if also == "another timer":
+                await asyncio.sleep(0.5)
+            elif also == "a callback":
+                await ctx.wait_for_callback(lambda callback_id, step: None, name="approval")
+            else:
+                await ctx.step(work("first"), name="first")
+            await queue.put(1)
+
+        tasks = [asyncio.create_task(consume()), asyncio.create_task(produce())]
+        await asyncio.sleep(2)
+        await queue.put(2)
+        await tasks[1]
+        await queue.put(0)
+        await tasks[0]
+        await asyncio.sleep(1)
+        await ctx.wait(HOUR, name="later")
+        return "done"
+
+    history = recorded(ordered)
+    assert {"took 1", "took 2"} <= {one.get("Name") for one in history.operations}
+    for cut in range(1, len(history.events) + 1):
+        part = History({"DurableExecutionArn": history.arn}, history.events[:cut])
+        assert replay(ordered, part, patience=timedelta(seconds=10)).ok, str(replay(ordered, part))
+
+
+def test_a_timer_beside_an_operation_that_was_cancelled() -> None:
+    async def impatient(event: Any, ctx: AsyncDurableContext) -> Any:
+        async def long(step: Any) -> None:
+            await asyncio.sleep(3600)
+
+        task = asyncio.create_task(ctx.step(long, name="long"))
+        await ctx.step(work("short"), name="short")
+        task.cancel()
+        await asyncio.wait([task])
+        await asyncio.sleep(5)  # nothing is under way, so that this strikes is not recorded
+        await ctx.step(work("last"), name="last")
+        return "done"
+
+    history = recorded(impatient)
+    report = replay(impatient, history)
+    assert report.ok, str(report)
+
+
 def test_large_results_that_are_rebuilt_follow() -> None:
     def large(event: Any, ctx: DurableContext) -> Any:
         def inside(child: DurableContext) -> str:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from durably.checkpointing import CheckpointConfig
 from durably.engine.async_run import AsyncRun
@@ -23,7 +23,7 @@ from durably.engine.run import Run
 from durably.engine.sync_run import SyncRun
 from durably.engine.tasks import ParkFuture, install_task_factory
 from durably.engine.timers import SUB_TYPE as TIMER
-from durably.engine.timers import install_timers
+from durably.engine.timers import Timers, install_timers
 from durably.wire.payloads import NO_TEXT
 from durably.wire.shapes import InvocationOutput, Operation
 
@@ -265,6 +265,7 @@ class _AsyncReplay(AsyncRun):
         super().__init__(arn, _TOKEN, operations, None)  # type: ignore[arg-type]
         self.observer = observer
         self.ops = _Journal(self.ops, observer.met)
+        self.timers = _RecordedTimers(self)
 
     async def drive(self, protocol: Protocol, op: Op | None = None, ending: Ending | None = None) -> Any:
         return await super().drive(self.observer.watch(protocol, self), op, ending)
@@ -272,15 +273,23 @@ class _AsyncReplay(AsyncRun):
     def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
         self.refuse_if_ended(branch)
         if update.get("SubType") == TIMER:
-            return self.outbox.last + 1  # whether a strike is recorded depends on what else is under way
+            return self.outbox.last + 1  # nothing that the program calls
         self.observer.sends(update, self.ops, branch)
         return self.outbox.last + 1
 
     def when_recorded(self, flush: Flush) -> ParkFuture:
-        """Only timers ask: one that strikes takes effect at once."""
+        """Only timers ask that would strike where it is not recorded: see :class:`_RecordedTimers`."""
         future = ParkFuture(loop=self.loop)
-        self._delivery.arrive([future])
+        self._parks.setdefault(flush.op_id, []).append((None, future))
+        self._check_soon()
         return future
+
+    def forget_cancelled(self) -> None:
+        """Operations that the program has cancelled are not under way, though no answer comes to show it."""
+        for op_id, parked in list(self._parks.items()):
+            self._parks[op_id] = [one for one in parked if not one[1].done()]
+            if not self._parks[op_id]:
+                del self._parks[op_id]
 
     def _refresh(self) -> None:
         pass
@@ -298,6 +307,22 @@ class _AsyncReplay(AsyncRun):
     def fail_non_deterministic(self, message: str, op_id: str | None = None) -> NonDeterministicExecutionError:
         self.observer.refused(message, op_id)
         return super().fail_non_deterministic(message, op_id)
+
+
+class _RecordedTimers(Timers):
+    """Timers that strike where the record says so.
+
+    One that strikes while something else is under way is recorded (:mod:`durably.engine.timers`). Where the record does
+    not have it, or not yet, something else came first that this run waits for without end, or never comes to: so the
+    timer does not strike, however often the clock jumps, and whoever sleeps by it waits as for the service.
+    """
+
+    def decides(self, timer: Any) -> bool:
+        cast("_AsyncReplay", self.run).forget_cancelled()
+        decides = super().decides(timer)
+        if decides:
+            self.foretold.add(timer)
+        return decides
 
 
 def _mismatch(observer: Observer, op: Op, record: Operation) -> None:
