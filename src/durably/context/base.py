@@ -65,6 +65,9 @@ _INVOKE: Final[InvokeConfig[Any, Any]] = InvokeConfig()
 _WAIT_FOR_CALLBACK: Final = WaitForCallbackConfig()
 
 
+_CONTEXT_OF_STEP: Final = StepContext.of  # bound once
+
+
 class ContextBase:
     """Operations, without the waiting. Users see :class:`DurableContext` and :class:`AsyncDurableContext`."""
 
@@ -193,7 +196,7 @@ class ContextBase:
         config = _STEP if config is None else check_config(config, StepConfig, "step")
         op = self._op("STEP", config.sub_type or "Step", name or getattr(func, "_original_name", None))
         codec = self._result_codec(config.serdes, func, op, result_type, config.result_type)
-        return op, step(op, func, config, codec, StepContext.of)
+        return op, step(op, func, config, codec, _CONTEXT_OF_STEP)
 
     def _wait_for_condition(
         self, check: Callable[..., Any], config: WaitForConditionConfig[Any], name: str | None, result_type: Any

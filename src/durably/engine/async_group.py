@@ -121,6 +121,7 @@ class AsyncGroup:
             self.run.through(started.task)
         if outcome is not None and not branch.is_over:
             self._ended(outcome)
+            branch.end()
 
     def _ended(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
@@ -137,6 +138,7 @@ class AsyncGroup:
     def recorded(self, ending: Ending) -> None:
         """What was left behind of a branch can be run: nothing but its return."""
         del self._ending[ending.index]
+        ending.branch.end()
         try:
             ending.protocol.send(None)
         except StopIteration as stop:
@@ -224,7 +226,9 @@ class Ending:
     def done(self) -> bool:
         return self._over
 
-    def set_result(self, _: None) -> None:
-        """The completion is handed out."""
+    def hand_out(self) -> None:
         self._over = True
         self._group.recorded(self)
+
+    def set_result(self, _: None) -> None:
+        self.hand_out()

@@ -92,16 +92,16 @@ class AsyncRun(AsyncWriter):
                     if type(request) is Flush:
                         if request.last and ending is not None and ending.take_over(request):
                             return None
-                        acknowledged = self._flush(request)
-                        answer = None if acknowledged is None else await acknowledged
+                        answer, acknowledged = None, self._flush(request)
+                        if acknowledged is not None:
+                            await acknowledged
                     elif type(request) is Body:
+                        is_step = request.is_step
                         token = CURRENT.set(request.scope)
-                        self._steps += request.is_step
+                        self._steps += is_step
                         try:
-                            if request.is_step or request.timeout is not None:
-                                answer = begin_body(request)
-                            else:
-                                answer = request.func(*request.args)
+                            answer = begin_body(request) if is_step else request.func(*request.args)
+                            del request  # or thousands of them wait for the end of what they have begun
                             if type(answer) is CoroutineType or isawaitable(answer):
                                 answer = await answer
                         finally:
@@ -109,7 +109,8 @@ class AsyncRun(AsyncWriter):
                                 CURRENT.reset(token)
                             except ValueError:  # closed by the garbage collector, in a context that is not this task's
                                 pass
-                            if request.is_step:
+                            del token
+                            if is_step:
                                 self._steps -= 1
                                 if not self._sender_due and not self._sending:
                                     self._check_soon()
@@ -122,6 +123,8 @@ class AsyncRun(AsyncWriter):
         except StopIteration as stop:
             if op is not None:
                 op.over(seen=True)
+                if not self.keeps_records:
+                    op.forget()
             elif ending is not None:
                 ending.returned(stop.value)
             return stop.value

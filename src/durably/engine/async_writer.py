@@ -21,7 +21,7 @@ from .requests import Flush
 from .run import Run, state_of
 from .scope import CURRENT
 from .suspension import Verdict
-from .tasks import Arrival, ParkFuture
+from .tasks import Acknowledgement, Arrival, ParkFuture
 
 if TYPE_CHECKING:
     from durably.wire.shapes import CheckpointResponse, Operation, OperationUpdate
@@ -72,13 +72,15 @@ class AsyncWriter(Run):
         if self.verdict is not None or self.returned or (branch is not None and branch.is_over):
             raise self.refusal()
         seq = self.outbox.add(update)
-        if not deferred:
-            self.urgent: int = seq
-        if not deferred or self.must_send():
-            if not self._sender_due and not self._sending:
+        if deferred:
+            if self.must_send():
                 self._send_soon()
-        else:
-            self._check_soon()
+            else:
+                self._check_soon()
+            return seq
+        self.urgent: int = seq
+        if not self._sender_due and not self._sending:
+            self._send_soon()
         return seq
 
     def _send_soon(self) -> None:
@@ -173,26 +175,23 @@ class AsyncWriter(Run):
         concurrent = bool(self._tasks or self.timers.due or delivery.has_arrivals)
         for operation in operations:
             op_id = operation["Id"]
-            if op_id not in flushed and op_id not in parks:
-                if concurrent and operation["Status"] in TERMINAL_STATUSES:
+            future = flushed.pop(op_id, None)
+            if future is not None:
+                delivery.delivered.add(op_id)
+            if op_id not in parks:
+                if future is not None:
+                    woken.append(future)
+                    if concurrent:
+                        future.came = delivery.comes(op_id, True)
+                elif concurrent and operation["Status"] in TERMINAL_STATUSES:
                     delivery.comes(op_id, False)
                 continue
-            met = len(woken)
-            if op_id in flushed:
-                delivery.delivered.add(op_id)
-                woken.append(flushed.pop(op_id))
-            if op_id in parks:
-                for status, parked in parks.pop(op_id):
-                    if operation["Status"] == status:
-                        parks.setdefault(op_id, []).append((status, parked))
-                        continue
-                    if operation["Status"] in TERMINAL_STATUSES:
-                        delivery.delivered.add(op_id)
-                    woken.append(parked)
-            if concurrent and (len(woken) > met or operation["Status"] in TERMINAL_STATUSES):
-                came = delivery.comes(op_id, len(woken) > met)
-                for future in woken[met:]:
-                    future.came = came
+            told = [*(() if future is None else (future,)), *self._unpark(operation)]
+            if concurrent and (told or operation["Status"] in TERMINAL_STATUSES):
+                came = delivery.comes(op_id, bool(told))
+                for one in told:
+                    one.came = came
+            woken += told
         for op_id, future in flushed.items():
             delivery.delivered.add(op_id)
             future.came = delivery.comes(op_id, True)
@@ -209,13 +208,26 @@ class AsyncWriter(Run):
             self._check_soon()
         self._alarm.arm()
 
-    def _flush(self, flush: Flush) -> ParkFuture | None:
+    def _unpark(self, operation: Operation) -> list[ParkFuture]:
+        """Those who wait for ``operation`` and for whom it has changed."""
+        op_id, status = operation["Id"], operation["Status"]
+        waiting = self._parks.pop(op_id)
+        if status in TERMINAL_STATUSES and any(met != status for met, _ in waiting):
+            self._delivery.delivered.add(op_id)
+        left = [one for one in waiting if one[0] == status]
+        if left:
+            self._parks[op_id] = left
+        return [parked for met, parked in waiting if met != status]
+
+    def _flush(self, flush: Flush) -> Acknowledgement | None:
         """What to await until ``flush`` is acknowledged; None when it is."""
         if not flush.final or self.verdict is not None:
             self.refuse_if_ended()
         if self.outbox.acknowledged >= flush.seq:
             return None
-        return self.when_recorded(flush)
+        acknowledgement = Acknowledgement(self.loop, flush.strand)
+        self.tell_when_recorded(flush, acknowledgement)
+        return acknowledgement
 
     def when_recorded(self, flush: Flush) -> ParkFuture:
         """What is done when ``flush`` is, and all that was recorded before has been seen."""

@@ -38,7 +38,7 @@ from .group import Group, Outcome
 from .operation import Op, is_terminal
 from .requests import NextOutcome, OpenGroup, Turn
 from .run import Protocol
-from .scope import Leaf
+from .scope import Around
 from .sizes import check_size
 
 if TYPE_CHECKING:
@@ -175,9 +175,7 @@ def _summary(plan: Batch, result: BatchResult[Any]) -> str | None:
 def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
     """The protocol of one branch."""
     branches = plan.branches
-    scope = Leaf(op.run, op, branch, replaying=op.scope.replaying)
-    scope.mode, scope.time_ms = op.scope.mode, op.time_ms
-    inner = Op(op.run, scope, operation_id(op.id, index), "CONTEXT", plan.sub_type, branches.name_of(index), op.id)
+    inner = Op(op.run, Around(op, branch), operation_id(op.id, index), "CONTEXT", plan.sub_type, branches.name_of(index), op.id)
     func, more = branches.call_of(index)
     context, config = plan.make_context(inner, plan.flat), _FLAT if plan.flat else _NESTED
     return inner.watched(child(inner, func, context, config, plan.branch_codec(index), more))

@@ -41,6 +41,11 @@ class Branch:
         self.parked: list[tuple[str, str | None, int | None]] | None = None
         self.tasks: set[asyncio.Task[Any]] | None = None
 
+    def end(self) -> None:
+        """Its code is through, and recorded: nothing asks any more which strand it is, itself."""
+        self.over = True
+        self.strand = None
+
     @property
     def is_over(self) -> bool:
         if self.over:

@@ -226,7 +226,7 @@ class Delivery:
             self._arrivals.popleft()
             if future.done():
                 continue  # cancelled meanwhile
-            future.set_result(None)
+            future.hand_out()
             told.add(future.strand)
             if future.strand is None:
                 break

@@ -217,6 +217,8 @@ def _enter(function: Function, run: Run) -> tuple[Any, Scope]:
     run.logger = function.logger
     run.function = function
     run.checkpoints = function.checkpoints
+    # Sync code runs again over its records in the same invocation, when it has been unwound to wait.
+    run.keeps_records = not run.is_async or run.hooks is not None or _error_handler(function) is not None
     left = remaining_ms(run.lambda_context)
     if left is not None:
         run.limit(left)

@@ -10,7 +10,7 @@ from durably.wire.payloads import NO_TEXT
 from durably.wire.statuses import TERMINAL_STATUSES
 
 from .requests import Flush, Pause
-from .scope import Scope
+from .scope import CURRENT, Scope
 
 if TYPE_CHECKING:
     from durably.wire.shapes import ErrorObject, Operation, OperationActionName, OperationTypeName, OperationUpdate
@@ -159,6 +159,22 @@ class Op:
         run.went_on = True
         return True
 
+    def forget(self) -> None:
+        """Drop the record: the call is over, and the branch that made it has not ended.
+
+        Ten thousand branches are not to fill the memory, nor occupy the garbage collector. Kept is what may be asked
+        for again: by a future or a task, or of a callback; and the kinds that are not known here.
+        """
+        scope = self.scope
+        if (
+            self.sub_type in _FORGOTTEN
+            and scope.branch is not None
+            and scope.branch.strand is not None
+            and scope.preset_id is None
+            and CURRENT.get() is scope
+        ):
+            self.run.ops.pop(self.id, None)
+
     def record(self) -> Operation | None:
         """The record as it is now."""
         return self.run.ops.get(self.id)
@@ -254,6 +270,10 @@ class Op:
         """The type's details of ``record``; empty when it has none."""
         return record.get(_DETAILS[self.type]) or {}  # type: ignore[return-value]
 
+
+_FORGOTTEN = frozenset(
+    ("Step", "Wait", "ChainedInvoke", "WaitForCondition", "RunInChildContext", "WaitForCallback", "Map", "Parallel")
+)
 
 _DETAILS = {
     "STEP": "StepDetails",

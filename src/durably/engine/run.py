@@ -56,6 +56,7 @@ class Run:
         went_on: something has happened that no earlier invocation has seen.
         given_up: see :func:`durably.engine.combinators.given_up`; None until somebody asks.
         hooks: those of the function's plugins; None without plugins.
+        keeps_records: somebody may ask for records that the program itself is through with.
     """
 
     is_async = False
@@ -77,6 +78,7 @@ class Run:
         self.given_up: set[str] | None = None
         self.runaways: Runaways | None = None
         self.hooks: Hooks | None = None
+        self.keeps_records = True
         self.checkpoints: CheckpointConfig = CheckpointConfig()
         self.function: Any = None
         self.stop_at: float | None = None

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from durably.checkpointing import CheckpointMode
 
     from .branch import Branch
+    from .operation import Op
     from .run import Run
 
-__all__ = ["CURRENT", "Leaf", "Scope", "refuse_use"]
+__all__ = ["CURRENT", "Around", "Leaf", "Scope", "refuse_use"]
 
 
 class Scope:
@@ -148,23 +149,45 @@ class Scope:
 
 
 class Leaf(Scope):
-    """A scope without operations: that of a step's body, or around the operation of a branch. There are many."""
+    """The scope of a step's body: no operations, and nothing in it ever changes. There are many."""
 
     __slots__ = ()
+    owner = None
+    prefix = None
+    preset_id = None
+    replaying = False
+    branch = None
+    count = 0
+    spawned = 0
+    mode = None
+    time_ms = 0
+    is_task = False
 
-    def __init__(self, run: Run, where: object, branch: Branch | None = None, *, replaying: bool = False) -> None:
+    def __init__(self, run: Run, where: object) -> None:
         self.run = run
-        self.owner: Any = None
-        self.prefix: str | None = None
-        self.mode: CheckpointMode | None = None
         self.where = where
-        self.replaying = replaying
-        self.thread: int = get_ident()
+        self.thread = get_ident()
+
+
+class Around(Scope):
+    """The scope around the one operation of a branch. There are many."""
+
+    __slots__ = ()
+    owner = None
+    prefix = None
+    count = 0
+    spawned = 0
+    is_task = False
+
+    def __init__(self, op: Op, branch: Branch | None) -> None:
+        scope = op.scope
+        self.run = op.run
+        self.where = op
+        self.thread = get_ident()
         self.branch = branch
-        self.count: int = 0
-        self.spawned: int = 0
-        self.time_ms: int = 0
-        self.is_task: bool = False
+        self.replaying = scope.replaying
+        self.mode = scope.mode
+        self.time_ms = op.time_ms
 
 
 def _recorded(run: Run, prefix: str, deeper: int = 4) -> list[str]:

@@ -19,8 +19,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable
-from contextvars import copy_context
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextvars import Context, copy_context
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .branch import Branch
     from .run import Protocol as OperationProtocol
 
-__all__ = ["Arrival", "ParkFuture", "install_task_factory", "waits_inside"]
+__all__ = ["Acknowledgement", "Arrival", "ParkFuture", "install_task_factory", "waits_inside"]
 
 
 class ParkFuture(asyncio.Future[Any]):
@@ -48,6 +48,69 @@ class ParkFuture(asyncio.Future[Any]):
     came: int = 0
 
 
+    def hand_out(self) -> None:
+        self.set_result(None)
+
+
+class Acknowledgement:
+    """What the driver of an operation awaits while an update is on its way: as much of a future as a task asks for.
+
+    When its turn has come the task goes on at once: by a future's callback it would in another turn of the loop.
+
+    Attributes:
+        strand, came: as those of a ParkFuture.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_done", "_loop", "_wake", "came", "strand")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, strand: Branch | None) -> None:
+        self._loop = loop
+        self.strand: Branch | None = strand
+        self.came: int = 0
+        self._done = False
+        self._wake: Callable[[Any], object] | None = None
+
+    def hand_out(self) -> None:
+        """Let the task go on. Not to be called where another task runs."""
+        self._done = True
+        if self._wake is not None:
+            self._context.run(self._wake, self)
+
+    def set_result(self, _: None, /) -> None:
+        """Let the task go on in the loop's next turn."""
+        self._done = True
+        if self._wake is not None:
+            self._loop.call_soon(self._wake, self, context=self._context)
+
+    # ---- what asyncio's tasks ask for ---------------------------------------------------------------------
+
+    def __await__(self) -> Generator[Acknowledgement, None, None]:
+        if not self._done:
+            self._asyncio_future_blocking = True
+            yield self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(self, wake: Callable[[Any], object], *, context: Context) -> None:
+        self._wake, self._context = wake, context
+
+    def done(self) -> bool:
+        return self._done
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._done:
+            return False
+        self._cancelled = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
+        self.set_result(None)
+        return True
+
+    def result(self) -> None:
+        cancelled: asyncio.CancelledError | None = getattr(self, "_cancelled", None)
+        if cancelled is not None:
+            raise cancelled
+
+
 class Arrival(Protocol):
     """What a completion on its way to the program ends up in: a future, or something in its place."""
 
@@ -57,6 +120,10 @@ class Arrival(Protocol):
     def done(self) -> bool: ...
 
     def set_result(self, result: None, /) -> None: ...
+
+    def hand_out(self) -> None:
+        """The same as set_result(None), from where no task runs."""
+        ...
 
 
 # ---- scopes of new tasks -----------------------------------------------------------------------------------
@@ -186,7 +253,7 @@ def _inside(
 ) -> _Found:
     if waiter.done():
         return None
-    if isinstance(waiter, ParkFuture):
+    if isinstance(waiter, (ParkFuture, Acknowledgement)):
         return True
     if isinstance(waiter, asyncio.Task):
         return True if waiter in adopted else waiter
