@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Durably:

@@ -366,11 +366,11 @@ def _in_terminal(command: list[str], environment: dict[str, str]) -> str:
         with suppress(OSError):  # how Linux says that the other side is closed
             while data := os.read(master, 65536):
                 shown += data
-        process.wait(30)
+        process.wait(60)
     os.close(master)
     return shown.decode()
 
 
 def _in_pipe(command: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     return done.stdout + done.stderr

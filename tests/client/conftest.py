@@ -66,7 +66,7 @@ class SilentScene:
         self.over = threading.Event()
 
     def __call__(self, sock: socket.socket) -> bool:
-        self.over.wait(30)
+        self.over.wait(60)
         return False
 
 
@@ -105,7 +105,7 @@ class ScriptedServer:
             except OSError:
                 pass
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def _accept(self) -> None:
         while True:

@@ -174,14 +174,14 @@ def test_the_async_calls_do_not_hold_the_loop(server: ScriptedServer, client: La
 
     def wait_for_the_loop(sock: Any) -> bool:
         asked.set()
-        assert allowed.wait(10)
+        assert allowed.wait(60)
         return bool(reply(sock))
 
     server.scenes = [wait_for_the_loop, body(STATE)]
 
     async def main() -> None:
         call = asyncio.create_task(client.acheckpoint(ARN, "t1", UPDATES, None))
-        assert await asyncio.to_thread(asked.wait, 10)
+        assert await asyncio.to_thread(asked.wait, 60)
         allowed.set()  # only a loop that runs gets here
         assert (await call).get("CheckpointToken") == "t2"
         assert len((await client.aget_state(ARN, "t1", None))["Operations"]) == 4

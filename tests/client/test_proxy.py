@@ -61,7 +61,7 @@ class ConnectProxy:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

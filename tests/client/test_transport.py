@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 import pytest
 
@@ -200,7 +201,7 @@ def test_a_connection_closed_while_idle_is_replaced_at_once(server: ScriptedServ
     server.scenes = [answer(then_close=True), ok]
     used = transport(server, clock)
     used.send("POST", "/x")
-    assert server.closed.wait(5)
+    assert server.closed.wait(60)
     used.send("POST", "/x", repeatable=False)  # seen before anything was sent, so even this may go on
     assert (server.connections, clock.slept) == (2, [])
 
@@ -277,7 +278,7 @@ def test_close_lets_go_of_idle_connections_and_the_transport_stays_usable(
     used = transport(server, clock)
     used.send("POST", "/x")
     used.close()
-    assert server.closed.wait(5)
+    assert server.closed.wait(60)
     used.send("POST", "/x")
     assert server.connections == 2
 
@@ -291,7 +292,9 @@ def test_a_silent_server_is_a_connection_error_that_names_the_timeout(server: Sc
         send(server, clock, read_timeout=0.05, max_attempts=2)
     assert raised.value.code == CONNECTION_ERROR
     assert raised.value.retry_invocation
-    assert len(server.requests) == 2
+    assert len(clock.slept) == 1
+    while len(server.requests) < 2:  # it may see the second after the client has given up
+        time.sleep(0.001)
 
 
 def test_the_read_timeout_of_one_call_is_its_own(server: ScriptedServer, clock: FakeClock) -> None:

@@ -42,7 +42,7 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["url"]
     finally:
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert process.returncode == 0, "it stops by itself when its standard input closes"
 
 

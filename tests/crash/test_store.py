@@ -27,7 +27,7 @@ def test_a_second_service_on_the_same_store_is_refused(tmp_path: Path) -> None:
             for number, function in enumerate(("pipeline", "fan", "parent", "asks")):
                 load.start(function, number)
                 refused = second.spawn()
-                assert refused.wait(30) == 1
+                assert refused.wait(60) == 1
                 assert not second.listening()
                 assert first.listening()
             load.check(60)

@@ -236,12 +236,12 @@ def test_a_page_of_an_answer_that_is_none_is_raised(flavour: Flavour) -> None:
     body_over = threading.Event()
 
     def body(step: Any) -> int:
-        assert asked.wait(10)
+        assert asked.wait(60)
         body_over.set()
         return 1
 
     async def coroutine(step: Any) -> int:
-        assert await asyncio.to_thread(asked.wait, 10)
+        assert await asyncio.to_thread(asked.wait, 60)
         body_over.set()
         return 1
 
@@ -251,7 +251,7 @@ def test_a_page_of_an_answer_that_is_none_is_raised(flavour: Flavour) -> None:
     class Client:
         def checkpoint(self, *_: Any) -> Any:
             asked.set()
-            assert body_over.wait(10)
+            assert body_over.wait(60)
             return {"CheckpointToken": "t", "NewExecutionState": {"Operations": [], "NextMarker": "m"}}
 
         def get_state(self, *_: Any) -> Any:

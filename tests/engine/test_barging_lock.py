@@ -11,7 +11,7 @@ import pytest
 
 from durably.engine.barging_lock import BargingLock
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 @pytest.fixture

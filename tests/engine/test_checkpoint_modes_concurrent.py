@@ -127,7 +127,7 @@ def test_optimistic_steps_go_on_while_a_call_is_under_way() -> None:
     met: list[bool] = []
 
     def before(call: Call) -> None:
-        met.append(fifth.wait(20))
+        met.append(fifth.wait(60))
 
     world.link.before = before
     world.run()

@@ -169,11 +169,11 @@ def test_nothing_of_a_loser_is_recorded_after_the_decision_sync() -> None:
     def handler(event: Any, ctx: DurableContext) -> Any:
         def body(step: Any) -> str:
             begun.set()
-            release.wait(20)
+            release.wait(60)
             return "loser"
 
         def winner(inner: DurableContext) -> str:
-            begun.wait(20)
+            begun.wait(60)
             return "winner"
 
         value = ctx.race([lambda inner: inner.step(body, name="slow"), winner])

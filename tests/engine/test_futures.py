@@ -41,7 +41,7 @@ def seconds(n: int) -> Duration:
 
 def test_steps_run_side_by_side_sync() -> None:
     """Each waits for the other: one after the other they would never end."""
-    met = threading.Barrier(2, timeout=20)
+    met = threading.Barrier(2, timeout=60)
 
     def handler(event: Any, ctx: DurableContext) -> Any:
         a = ctx.start(ctx.step, lambda step: met.wait() >= 0, name="a")
@@ -76,7 +76,7 @@ def test_the_flow_goes_on_beside_what_it_has_started_sync() -> None:
     release = threading.Event()
 
     def handler(event: Any, ctx: DurableContext) -> Any:
-        slow = ctx.start(ctx.step, lambda step: release.wait(20), name="slow")
+        slow = ctx.start(ctx.step, lambda step: release.wait(60), name="slow")
         between = ctx.step(lambda step: "between")
         release.set()
         return [between, slow.result()]
@@ -91,7 +91,7 @@ def test_a_wait_of_the_flow_does_not_cut_off_a_step_that_it_has_started_sync() -
     def handler(event: Any, ctx: DurableContext) -> Any:
         def body(step: Any) -> str:
             world.effect("body")
-            assert ready.wait(20)
+            assert ready.wait(60)
             return "done"
 
         slow = ctx.start(ctx.step, body, name="slow")
@@ -112,7 +112,7 @@ def test_nor_does_a_wait_inside_a_map_branch_or_a_child_sync() -> None:
     def flow(inner: DurableContext, name: str) -> Any:
         def body(step: Any) -> str:
             world.effect(name)
-            assert ready.wait(20)
+            assert ready.wait(60)
             return name
 
         slow = inner.start(inner.step, body, name=name)
@@ -137,7 +137,7 @@ def test_a_map_beside_a_started_step_sync() -> None:
     def handler(event: Any, ctx: DurableContext) -> Any:
         def body(step: Any) -> str:
             world.effect("body")
-            assert ready.wait(20)
+            assert ready.wait(60)
             return "done"
 
         slow = ctx.start(ctx.step, body, name="slow")
@@ -448,7 +448,7 @@ def test_a_running_step_of_a_finished_child_does_not_hold_up_the_flow_sync() -> 
 
     def handler(event: Any, ctx: DurableContext) -> Any:
         def child(inner: DurableContext) -> str:
-            inner.start(inner.step, lambda step: release.wait(20), name="left over")
+            inner.start(inner.step, lambda step: release.wait(60), name="left over")
             return "child"
 
         value = ctx.run_in_child_context(child)

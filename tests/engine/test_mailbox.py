@@ -62,7 +62,7 @@ def test_many_threads(loop: Loop) -> None:
     threads = [threading.Thread(target=post, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
-    loop.run_until_complete(asyncio.wait_for(done, 30))
+    loop.run_until_complete(asyncio.wait_for(done, 60))
     for thread in threads:
         thread.join()
     for n in range(4):

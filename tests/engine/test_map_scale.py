@@ -89,7 +89,7 @@ def test_a_wide_map_of_parallels_that_wait(flavour: Flavour) -> None:
 
 def test_blocking_branches_run_side_by_side() -> None:
     """As many as there are threads: each waits for all the others."""
-    barrier = threading.Barrier(MAX_THREADS, timeout=30)
+    barrier = threading.Barrier(MAX_THREADS, timeout=60)
 
     def handler(event, ctx):
         def one(inner, item):
@@ -147,11 +147,11 @@ def test_losers_that_never_end_do_not_use_up_the_threads() -> None:
     def handler(event, ctx):
         def loser(inner):
             blocked.release()
-            gate.wait(30)
+            gate.wait(60)
 
         def winner(inner):
             for _ in range(MAX_THREADS - 1):
-                blocked.acquire(timeout=30)
+                blocked.acquire(timeout=60)
             return "won"
 
         first = ctx.parallel([*[loser] * (MAX_THREADS - 1), winner], config=FIRST)
@@ -172,7 +172,7 @@ def test_a_loser_that_waits_for_an_inner_group_lets_go_of_its_thread() -> None:
     def handler(event, ctx):
         def blocking(deepest):
             inside.set()
-            gate.wait(30)
+            gate.wait(60)
 
         def loser(inner):
             try:
@@ -181,11 +181,11 @@ def test_a_loser_that_waits_for_an_inner_group_lets_go_of_its_thread() -> None:
                 unwound.set()
 
         def winner(inner):
-            assert inside.wait(30)
+            assert inside.wait(60)
             return "won"
 
         result = ctx.parallel([loser, winner], config=FIRST)
-        assert unwound.wait(30), "its frames are unwound although the inner branches block"
+        assert unwound.wait(60), "its frames are unwound although the inner branches block"
         return result.get_results()
 
     world = World(handler)

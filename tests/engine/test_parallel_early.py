@@ -107,7 +107,7 @@ def test_a_running_loser_can_record_nothing_more_sync() -> None:
     def handler(event, ctx):
         def body(step):
             started.set()
-            assert over.wait(30)
+            assert over.wait(60)
             return "late"
 
         def loser(inner):
@@ -132,12 +132,12 @@ def test_a_running_loser_can_record_nothing_more_sync() -> None:
             return "swallowed"
 
         def winner(inner):
-            assert started.wait(30)
+            assert started.wait(60)
             return "won"
 
         result = ctx.parallel([loser, winner], name="race", config=FIRST)
         over.set()
-        assert done.wait(30)
+        assert done.wait(60)
         after = ctx.step(lambda step: "after", name="after")
         return [result.get_results(), [item.status.value for item in result], after]
 
@@ -155,7 +155,7 @@ def test_a_loser_of_an_earlier_invocation_cannot_reach_the_next_one_sync() -> No
     def handler(event, ctx):
         def loser(inner):
             started.set()
-            assert release.wait(30)
+            assert release.wait(60)
             try:
                 inner.step(lambda step: outcome.append("ran"))
             except BaseException as error:
@@ -163,12 +163,12 @@ def test_a_loser_of_an_earlier_invocation_cannot_reach_the_next_one_sync() -> No
             gone.set()
 
         def winner(inner):
-            assert started.wait(30)
+            assert started.wait(60)
 
         ctx.parallel([loser, winner], name="race", config=FIRST)
         ctx.wait(SECOND)
         release.set()
-        assert gone.wait(30)
+        assert gone.wait(60)
         return ctx.step(lambda step: "end")
 
     world = run(handler)

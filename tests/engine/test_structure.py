@@ -529,7 +529,7 @@ def test_one_event_loop_serves_all_invocations_of_a_process() -> None:
 
 def test_invocations_in_several_threads_at_once() -> None:
     """Each on a loop of its own."""
-    barrier = threading.Barrier(4, timeout=20)
+    barrier = threading.Barrier(4, timeout=60)
     values = []
 
     def one(n):
@@ -547,7 +547,7 @@ def test_invocations_in_several_threads_at_once() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert sorted(values) == [[n, expected(*LABELS)] for n in range(4)]
 
 

@@ -28,7 +28,7 @@ from durably.wire.api_errors import ApiError
 
 from .harness import Call, World
 
-PATIENCE = 20
+PATIENCE = 60
 """Seconds after which something that must come is missed."""
 ANY = CompletionConfig(tolerated_failure_count=1000)
 
@@ -46,7 +46,7 @@ class _Unhurried:
         self.wake = inner.wake
 
     def wait(self, timeout: float | None = None) -> bool:
-        return self._inner.wait(5 if timeout is not None and timeout < 0.01 else timeout)
+        return self._inner.wait(PATIENCE if timeout is not None and timeout < 0.01 else timeout)
 
 
 class Threads:
@@ -98,7 +98,7 @@ def test_a_few_branches_run_side_by_side_at_once() -> None:
 
     def handler(event, ctx):
         def one(inner, item, *rest):
-            return inner.step(lambda step: together.wait(PATIENCE / 8) >= 0)
+            return inner.step(lambda step: together.wait(PATIENCE / 2) >= 0)
 
         return ctx.map(range(3), one).get_results()
 

@@ -291,7 +291,7 @@ def test_what_runs_in_other_threads_is_let_finish_and_recorded(clock: Clock) -> 
     def handler(event, ctx):
         def patient(inner):
             def body(step):
-                assert refused.wait(20)
+                assert refused.wait(60)
                 timed.world.effect("patient")
 
             yield inner.step(body, name="patient")
@@ -341,7 +341,7 @@ def test_what_was_collected_is_recorded_although_a_step_outlasts_the_invocation(
     def handler(event, ctx):
         for n in range(3):
             yield ctx.step(lambda step, n=n: world.effect(n), name=f"s{n}")
-        yield ctx.step(lambda step: ended.append(called.wait(20)), name="endless")
+        yield ctx.step(lambda step: ended.append(called.wait(60)), name="endless")
 
     class Context:
         def get_remaining_time_in_millis(self) -> int:
@@ -369,7 +369,7 @@ def test_no_attempt_begins_in_the_margin(clock: Clock, where: str) -> None:
                 raise OSError("away")
 
         def long(step):
-            assert to_be_repeated.wait(20)
+            assert to_be_repeated.wait(60)
             timed.retries_fall_due()  # the answer to its own record brings the other's
             clock.work(8.5)
 

@@ -167,7 +167,7 @@ def test_a_loop_that_is_closed_before_the_answer_comes(service: Service) -> None
     class Slow(Blocking):
         def checkpoint(self, *args: Any) -> Any:
             asked.set()
-            released.wait(10)
+            released.wait(60)
             return super().checkpoint(*args)
 
     client = Slow(service)

@@ -483,7 +483,7 @@ PRINTED = {
 
 @pytest.mark.parametrize("path", PRINTED)
 def test_example_as_a_program(path: str) -> None:
-    done = subprocess.run([sys.executable, str(ROOT / path)], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, str(ROOT / path)], capture_output=True, text=True, timeout=120, check=True)
     assert PRINTED[path] in done.stdout
     assert done.stderr == ""
 
@@ -500,7 +500,7 @@ def run_pytest(*arguments: str, **environment: str) -> str:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout

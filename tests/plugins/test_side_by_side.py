@@ -70,7 +70,7 @@ def test_a_slow_hook_holds_up_its_own_branch_only() -> None:
     class Patient(Recorder):
         def on_operation_start(self, info: Any) -> None:
             if info.name == "first":
-                assert other_ran.wait(20)
+                assert other_ran.wait(60)
             super().on_operation_start(info)
 
     def first(child):
@@ -118,7 +118,7 @@ def test_the_invocation_ends_after_every_hook_in_progress() -> None:
         def on_user_function_start(self, info: Any) -> None:
             if info.name == "slow":
                 in_hook.set()
-                assert go_on.wait(20)
+                assert go_on.wait(60)
                 order.append("hook over")
 
         def on_invocation_end(self, info: Any) -> None:
@@ -132,7 +132,7 @@ def test_the_invocation_ends_after_every_hook_in_progress() -> None:
         yield child.step(lambda step: None, name="slow")
 
     def quick(child):
-        assert in_hook.wait(20)
+        assert in_hook.wait(60)
         return "quick"
         yield
 

@@ -88,7 +88,7 @@ def test_functions_side_by_side_leave_commits_to_the_writer(service: Service, st
     for _ in range(2):
         service.submit("Invoke", {"FunctionName": "meeting:$LATEST", "Payload": "{}"}, reply)
     for _ in range(2):
-        assert answered.acquire(timeout=30)
+        assert answered.acquire(timeout=60)
     assert [answer["Payload"] for answer in answers] == ["5", "5"]
     assert "durably-async-functions" not in store.threads
 

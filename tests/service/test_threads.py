@@ -63,7 +63,7 @@ def checkpoint(service: Service, arn: str, token: str, *updates: Any) -> dict[st
         answered.set()
 
     service.submit_checkpoint(arn, token, list(updates), None, reply)
-    assert answered.wait(30)
+    assert answered.wait(60)
     if isinstance(replies[0], ApiError):
         raise replies[0]
     answer: dict[str, Any] = replies[0]
@@ -171,7 +171,7 @@ def test_a_checkpoint_on_a_loop_is_not_carried_out_on_it() -> None:
 
     with Service(MemoryStore(), Recording()) as service:
         service.call("Invoke", FunctionName="order:$LATEST", InvocationType="Event")
-        assert begun.wait(30)
+        assert begun.wait(60)
         arn, token = events[0]["DurableExecutionArn"], events[0]["CheckpointToken"]
         asyncio.run(main(service, arn, token))
     assert seen == ["durably-service"]
@@ -194,7 +194,7 @@ def test_replies_may_ask_again(tmp_path: Path) -> None:
                 done.set()
 
         service.submit_checkpoint("nonsense", "t", [], None, reply)
-        assert done.wait(30)
+        assert done.wait(60)
 
 
 def test_closing() -> None:

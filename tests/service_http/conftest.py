@@ -162,7 +162,7 @@ def raw(standing_server: HttpServer) -> Callable[..., RawAnswer]:
     def send(
         method: str, path: str, body: bytes | Iterator[bytes] | None = None, headers: dict[str, str] | None = None
     ) -> RawAnswer:
-        with closing(http.client.HTTPConnection("127.0.0.1", standing_server.port, timeout=20)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", standing_server.port, timeout=60)) as connection:
             connection.request(method, path, body, headers or {})
             return RawAnswer(connection.getresponse())
 

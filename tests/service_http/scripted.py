@@ -74,7 +74,7 @@ class ScriptedWorker:
 
     def take(self) -> Turn:
         """The next turn of a function left to the test."""
-        return self._turns.get(timeout=20)
+        return self._turns.get(timeout=60)
 
     def close(self) -> None:
         pass

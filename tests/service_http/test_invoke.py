@@ -47,7 +47,7 @@ def test_the_answer_waits_for_the_end(api: Any, worker: ScriptedWorker, threads:
     turn = worker.take()
     assert not waiting.done()
     turn.succeed({"done": True})
-    answer = waiting.result(timeout=20)
+    answer = waiting.result(timeout=60)
     assert payload(answer) == {"done": True}
     history = api.get_durable_execution_history(DurableExecutionArn=turn.arn)["Events"]
     assert history[-1]["EventType"] == "ExecutionSucceeded"
@@ -112,7 +112,7 @@ def test_what_a_function_is_told(api: Any, worker: ScriptedWorker) -> None:
 
 
 def test_the_trace_is_kept(worker: ScriptedWorker, api: Any, server: HttpServer) -> None:
-    with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         headers = {"X-Amz-Invocation-Type": "Event", "X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793"}
         connection.request("POST", "/2015-03-31/functions/held%3A%24LATEST/invocations", b"1", headers)
         connection.getresponse().read()
@@ -132,7 +132,7 @@ def test_an_execution_name_is_used_once(api: Any, worker: ScriptedWorker, thread
     with pytest.raises(api.exceptions.DurableExecutionAlreadyStartedException, match="order-7"):
         api.invoke(**{**request, "Payload": b'{"id": 8}'})
     turn.succeed("shipped")
-    for answer in (first.result(timeout=20), second.result(timeout=20), api.invoke(**request)):
+    for answer in (first.result(timeout=60), second.result(timeout=60), api.invoke(**request)):
         assert answer["DurableExecutionArn"] == turn.arn
         assert payload(answer) == "shipped"
 
@@ -178,11 +178,11 @@ def test_fifty_synchronous_invokes_take_no_thread_each(
     assert {thread.name for thread in threading.enumerate()} - before - callers == set()
     for turn in reversed(turns):
         turn.succeed(turn.input * 2)
-    assert [payload(future.result(timeout=20)) for future in waiting] == [number * 2 for number in range(50)]
+    assert [payload(future.result(timeout=60)) for future in waiting] == [number * 2 for number in range(50)]
 
 
 def test_a_caller_that_leaves_does_not_end_the_execution(server: HttpServer, api: Any, worker: ScriptedWorker) -> None:
-    with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         connection.request("POST", "/2015-03-31/functions/held%3A%24LATEST/invocations", b"1")
         turn = worker.take()
     turn.succeed("after all")

@@ -222,7 +222,7 @@ def test_a_callback_result_that_is_not_utf_8(raw: Raw) -> None:
 
 
 def test_bytes_that_are_not_http(standing_server: HttpServer) -> None:
-    with closing(socket.create_connection(("127.0.0.1", standing_server.port), timeout=20)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", standing_server.port), timeout=60)) as connection:
         connection.sendall(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
         answer = b""
         while piece := connection.recv(4096):
@@ -232,7 +232,7 @@ def test_bytes_that_are_not_http(standing_server: HttpServer) -> None:
 
 def test_a_connection_is_kept_for_the_next_request_after_an_error(standing_server: HttpServer) -> None:
     request = f"POST {CHECKPOINT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n{{".encode()
-    with closing(socket.create_connection(("127.0.0.1", standing_server.port), timeout=20)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", standing_server.port), timeout=60)) as connection:
         answers = connection.makefile("rb")
         for _ in range(2):
             connection.sendall(request)

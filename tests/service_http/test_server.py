@@ -108,13 +108,13 @@ def test_all_interfaces_are_listened_on_only_when_asked(service: Service) -> Non
     with HttpServer(service, "0.0.0.0", 0) as server:
         assert _status(server) == 200
     with HttpServer(service, port=0) as server, pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.2", server.port), timeout=20)
+        socket.create_connection(("127.0.0.2", server.port), timeout=60)
 
 
 def test_stopping_closes_idle_connections(service: Service) -> None:
     server = HttpServer(service, port=0)
     server.start()
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         connection.request("GET", "/_durably/health")
         connection.getresponse().read()
         server.stop()
@@ -128,7 +128,7 @@ def test_stopping_answers_open_invokes_and_leaves_their_executions(
     turn = worker.take()
     server.stop()
     with pytest.raises(ClientError, match="is stopping") as refusal:
-        waiting.result(timeout=20)
+        waiting.result(timeout=60)
     assert refusal.value.response["Error"]["Code"] == "ServiceException"
     assert service.call("GetDurableExecution", DurableExecutionArn=turn.arn)["Status"] == "RUNNING"
     turn.succeed("late")
@@ -137,7 +137,7 @@ def test_stopping_answers_open_invokes_and_leaves_their_executions(
 def test_half_a_request_does_not_keep_the_server_from_stopping(service: Service) -> None:
     server = HttpServer(service, port=0)
     server.start()
-    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=60)) as connection:
         connection.sendall(b"POST /2015-03-31/functions/echo/invocations HTTP/1.1\r\nContent-Le")
         server.stop()
         try:
@@ -154,7 +154,7 @@ def test_no_thread_is_left(service: Service) -> None:
 
 
 def _status(server: HttpServer) -> int:
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         connection.request("GET", "/_durably/health")
         response = connection.getresponse()
         response.read()

@@ -239,7 +239,7 @@ PROGRAM = """
 def test_the_order_of_sets(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
-    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=120)
     assert done.stderr == ""
     assert "order does not follow its own record" in done.stdout
     assert "in a process with another order of sets:" in done.stdout
@@ -367,7 +367,7 @@ def test_a_module_that_checks_its_function_when_it_is_imported(tmp_path: Path) -
             """
         )
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     told = [path.read_text() for path in tmp_path.glob("app.py.*")]
     assert len(told) == 4

@@ -22,7 +22,7 @@ def test_its_tests_pass() -> None:
         env={name: value for name, value in os.environ.items() if name != "DURABLY_UPDATE_SNAPSHOTS"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout
     assert "4 passed" in done.stdout

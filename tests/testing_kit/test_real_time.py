@@ -13,13 +13,13 @@ import pytest
 from durably import AsyncDurableContext, DurableContext, Duration, FixedDelay, StepConfig, durable_execution
 from durably.testing import Answer, ExecutionStuck, LocalRunner
 
-RETRY = StepConfig(retry_strategy=FixedDelay(Duration(1)), timeout=timedelta(milliseconds=200))
+RETRY = StepConfig(retry_strategy=FixedDelay(Duration(1)), timeout=timedelta(seconds=1))
 
 
 @durable_execution
 def handler(_: None, ctx: DurableContext) -> list[Any]:
     def body(step: Any) -> int:
-        time.sleep(5 if step.attempt == 1 else 0.01)  # the first attempt takes too long
+        time.sleep(5 if step.attempt == 1 else 0)  # the first attempt takes too long
         return int(step.attempt)
 
     def works(child: DurableContext) -> int:
@@ -34,7 +34,7 @@ def handler(_: None, ctx: DurableContext) -> list[Any]:
 @durable_execution
 async def handler_async(_: None, ctx: AsyncDurableContext) -> list[Any]:
     async def body(step: Any) -> int:
-        await asyncio.sleep(5 if step.attempt == 1 else 0.01)
+        await asyncio.sleep(5 if step.attempt == 1 else 0)
         return int(step.attempt)
 
     work, answer = await asyncio.gather(
@@ -56,7 +56,7 @@ def test_a_run(program: Any) -> None:
         functions={"ship": lambda event: event + 1},
     )
     with runner:
-        result = runner.run(timeout=30)
+        result = runner.run(timeout=60)
     assert result.value == [2, "yes", 2]
     assert timedelta(seconds=1) < result.duration
     assert [attempt.error and attempt.error["ErrorType"] for attempt in result.step("work").attempts] == [
@@ -100,7 +100,7 @@ def test_plain_steps_of_a_coroutine_run_in_every_invocation() -> None:
         return [before, await ctx.step(blocks, name="after")]
 
     with LocalRunner(in_threads, real_time=True, callbacks={"approval": Answer("yes", after=0.01)}) as runner:
-        result = runner.run(timeout=30)
+        result = runner.run(timeout=60)
     assert len(result.invocations) == 2
     assert threading.get_ident() not in result.value
 
@@ -113,7 +113,7 @@ def test_plain_code_that_blocks_is_killed_at_the_timeout_of_the_function(in_bran
     def blocks(step: Any) -> int:
         ran.append(1)
         if len(ran) == 1:
-            released.wait(30)
+            released.wait(60)
         return len(ran)
 
     @durable_execution(timeout=timedelta(seconds=1))
@@ -123,7 +123,7 @@ def test_plain_code_that_blocks_is_killed_at_the_timeout_of_the_function(in_bran
         return ctx.step(blocks)
 
     with LocalRunner(slow, real_time=True) as runner:
-        result = runner.run(timeout=20)
+        result = runner.run(timeout=60)
         released.set()
     assert result.value == 2
     assert [one.error and one.error["ErrorType"] for one in result.invocations] == ["Sandbox.Timedout", None]

@@ -586,7 +586,7 @@ def test_code_that_does_not_go_on_is_reported(how: str) -> None:
     history = History.of_run(LocalRunner(handler).run())
     is_replay = True
     try:
-        report = replay(handler, history, patience=0.2)
+        report = replay(handler, history, patience=1)
     finally:
         released.set()
     assert [one.kind for one in report.differences] == ["stuck"]

@@ -413,7 +413,7 @@ def test_branches_that_wait_for_each_other_for_real_run_side_by_side() -> None:
 
         def branch(child: DurableContext, number: int, *_: Any) -> int:
             def body(_: Any) -> int:
-                barrier.wait(10)
+                barrier.wait(60)
                 return number
 
             return child.step(body)

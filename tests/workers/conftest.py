@@ -44,7 +44,7 @@ class Answer:
     def there(self) -> bool:
         return self._there.is_set()
 
-    def get(self, timeout: float = 30) -> InvocationResult:
+    def get(self, timeout: float = 60) -> InvocationResult:
         assert self._there.wait(timeout), "no answer"
         return self.results[0]
 
@@ -75,7 +75,7 @@ def call(worker: Worker, function: str, payload: str = "{}", **more: Any) -> Inv
     return send(worker, function, payload, **more).get()
 
 
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, what

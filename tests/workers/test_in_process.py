@@ -175,12 +175,13 @@ def test_a_thread_that_hangs_is_left_behind(make: Make) -> None:
     ended = threading.Event()
 
     def hang(event: Any, context: Any) -> str:
-        release.wait(30)
+        release.wait(60)
         ended.set()
         return "late"
 
-    worker = make({"hang": hang, "echo": echo}, concurrency=1)
-    hanging = send(worker, "hang", timeout=0.05, request_id="r-2")
+    clock = ManualClock()
+    worker = make({"hang": hang, "echo": echo}, concurrency=1, clock=clock)
+    hanging = send(worker, "hang", timeout=0.05, now_ms=clock.now_ms(), request_id="r-2")
     waiting = send(worker, "echo", "1")  # its thread is taken, until it is replaced
     assert hanging.get().kind == "timed_out"
     assert hanging.get().error == {
@@ -189,7 +190,7 @@ def test_a_thread_that_hangs_is_left_behind(make: Make) -> None:
     }
     assert waiting.get().payload == "1"
     release.set()
-    assert ended.wait(10)
+    assert ended.wait(60)
     assert call(worker, "echo", "2").payload == "2"
     assert len(hanging.results) == 1
 
@@ -203,9 +204,10 @@ def test_a_coroutine_is_cancelled_at_its_deadline(make: Make) -> None:
         finally:
             cancelled.set()
 
-    worker = make({"hang": hang, "echo": async_echo})
-    assert call(worker, "hang", timeout=0.05).kind == "timed_out"
-    assert cancelled.wait(10)
+    clock = ManualClock()
+    worker = make({"hang": hang, "echo": async_echo}, clock=clock)
+    assert call(worker, "hang", timeout=0.05, now_ms=clock.now_ms()).kind == "timed_out"
+    assert cancelled.wait(60)
     assert call(worker, "echo", "1").payload == "1"
 
 
@@ -220,8 +222,9 @@ def test_a_coroutine_that_will_not_be_cancelled(make: Make) -> None:
                 pass
         return "late"
 
-    worker = make({"f": stubborn, "echo": async_echo})
-    answer = send(worker, "f", timeout=0.02)
+    clock = ManualClock()
+    worker = make({"f": stubborn, "echo": async_echo}, clock=clock)
+    answer = send(worker, "f", timeout=0.02, now_ms=clock.now_ms())
     assert answer.get().kind == "timed_out"
     assert call(worker, "echo", "1").payload == "1"
     stop = True
@@ -235,10 +238,11 @@ def test_a_coroutine_that_blocks_the_loop_does_not_hold_up_others_for_ever(
     release = threading.Event()
 
     async def block(event: Any, context: Any) -> None:
-        release.wait(30)
+        release.wait(60)
 
-    worker = make({"block": block, "echo": async_echo})
-    assert call(worker, "block", timeout=0.02).kind == "timed_out"
+    clock = ManualClock()
+    worker = make({"block": block, "echo": async_echo}, clock=clock)
+    assert call(worker, "block", timeout=0.02, now_ms=clock.now_ms()).kind == "timed_out"
     eventually(lambda: "blocks the event loop" in caplog.text, "the loop was not left behind")
     assert call(worker, "echo", "1").payload == "1"
     release.set()
@@ -251,7 +255,7 @@ def test_waiting_for_a_thread_is_not_the_functions_time(make: Make, waited_ms: i
 
     def first(event: Any, context: Any) -> None:
         entered.set()
-        release.wait(30)
+        release.wait(60)
 
     worker = make(
         {"first": first, "left": lambda event, context: context.get_remaining_time_in_millis()},
@@ -259,7 +263,7 @@ def test_waiting_for_a_thread_is_not_the_functions_time(make: Make, waited_ms: i
         clock=clock,
     )
     busy = send(worker, "first", now_ms=clock.now_ms())
-    assert entered.wait(10)
+    assert entered.wait(60)
     queued = send(worker, "left", timeout=20, now_ms=clock.now_ms())
     clock.advance(waited_ms)
     release.set()
@@ -334,7 +338,7 @@ def test_submit_never_blocks_and_concurrency_is_bounded(make: Make) -> None:
         with lock:
             running.append(event)
             peak = max(peak, len(running))
-        release.wait(30)
+        release.wait(60)
         with lock:
             running.remove(event)
         return int(event)
@@ -402,8 +406,8 @@ def test_close_ends_its_threads_and_reports_nothing(make: Make) -> None:
     worker = make({"hang": hang, "echo": echo})
     answer = send(worker, "hang")
     assert call(worker, "echo", "1").payload == "1"
-    assert entered.wait(10)
-    worker.close()
+    assert entered.wait(60)
+    worker.close(60)
     worker.close()
     assert set(threading.enumerate()) <= before
     assert not answer.there  # it was not the function that ended it

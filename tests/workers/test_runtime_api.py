@@ -220,6 +220,7 @@ def test_unavailable(make: Make, app: Callable[..., Path], source: str, error_ty
         assert (answer.get().kind, error_of(answer.get())[0]) == ("unavailable", error_type)
         assert told in error_of(answer.get())[1]
     path.write_text("def f(event, context): return 1")
+    workers._init_timeout = 60.0  # for a program that starts, if slowly
     workers.replace([function])
     assert call(workers, "f").payload == "1"
 
@@ -252,11 +253,11 @@ def test_a_directory_that_does_not_exist(make: Make, tmp_path: Path) -> None:
 
 def test_the_context(make: Make) -> None:
     result = call(
-        make(), "context", request_id="r-7", timeout=50, tenant_id="blue", trace_id="Root=1-2-3",
+        make(), "context", request_id="r-7", timeout=500, tenant_id="blue", trace_id="Root=1-2-3",
         client_context='{"custom": {"ä": 1}}',
     )  # fmt: skip
     seen = json.loads(result.payload or "")
-    assert 40_000 < seen.pop("left") <= 50_000
+    assert 400_000 < seen.pop("left") <= 500_000
     assert seen == {
         "aws_request_id": "r-7",
         "function_name": "context",
@@ -591,7 +592,7 @@ def test_a_generic_command_dies_with_its_service_too(make: Make, tmp_path: Path)
         call(LambdaWorkers([function]), "f")
         os.kill(os.getpid(), signal.SIGKILL)
     """)
-    assert subprocess.run([sys.executable, "-c", program], timeout=50).returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == -signal.SIGKILL
     pid = int((tmp_path / "pid").read_text())
     eventually(lambda: not alive(pid), "an orphan")
 
