@@ -122,6 +122,13 @@ def durably(*arguments: str, cwd: Path, url: str = "") -> subprocess.CompletedPr
     )
 
 
+def replace(path: Path, text: str) -> None:
+    """As editors do it: never half a file."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(text)
+    draft.replace(path)
+
+
 def json_of(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -20,7 +20,7 @@ import pytest
 import durably as durably_package
 from durably.cli.server import Server
 
-from .processes import PATIENCE, Dev, Durably, durably, json_of
+from .processes import PATIENCE, Dev, Durably, durably, json_of, replace
 
 APP = """
 import os
@@ -199,16 +199,16 @@ def test_changed_code_is_served_and_broken_code_is_not(launch: Callable[..., Dev
         return json_of(durably("invoke", "greet", '"you"', "--json", cwd=app, url=dev.url))["Result"]
 
     assert greeting() == '"hello you"'
-    _replace(path, APP.replace("hello", "goodbye"))
+    replace(path, APP.replace("hello", "goodbye"))
     dev.until(r"reload  app\.py changed; serving greet, approve, logs, plain, environment")
     assert greeting() == '"goodbye you"'
 
-    _replace(path, "import no_such_module\n" + APP)
+    replace(path, "import no_such_module\n" + APP)
     dev.until(r"reload  failed, still serving the code from before: app\.py does not import")
     dev.until("ModuleNotFoundError: No module named 'no_such_module'")
     assert greeting() == '"goodbye you"'
 
-    _replace(path, APP)
+    replace(path, APP)
     dev.until(r"reload  app\.py changed")
     assert greeting() == '"hello you"'
 
@@ -337,13 +337,6 @@ def test_ctrl_c_detaches_from_a_followed_execution(launch: Callable[..., Dev], a
     os.close(master)
     shown = json_of(durably("show", "watched", "--json", cwd=app, url=dev.url))
     assert shown["Execution"]["Status"] == "RUNNING"
-
-
-def _replace(path: Path, text: str) -> None:
-    """As editors do it: never half a file."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(text)
-    draft.replace(path)
 
 
 def _free_port() -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from interop.javascript import node_directory
 
-from .processes import Dev, durably, json_of
+from .processes import Dev, durably, json_of, replace
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -104,16 +104,16 @@ def test_the_example(tmp_path: Path) -> None:
 def test_code_and_template_are_watched(launch: Callable[..., Dev], project: Path) -> None:
     dev = launch("--parameter", "Orders=t", "--store", ":memory:").ready()
     assert greeting(dev, project) == "HELLO YOU OF T!"
-    (project / "javascript" / "shout.mjs").write_text(SHOUT.replace("'!'", "'?'"))
+    replace(project / "javascript" / "shout.mjs", SHOUT.replace("'!'", "'?'"))
     dev.until(r"reload  shout\.mjs changed; serving Greet, Shout")
     assert greeting(dev, project) == "HELLO YOU OF T?"
-    (project / "template.yaml").write_text(TEMPLATE.replace("Default: hello", "Default: bye"))
+    replace(project / "template.yaml", TEMPLATE.replace("Default: hello", "Default: bye"))
     dev.until(r"reload  template\.yaml changed; serving Greet, Shout")
     assert greeting(dev, project) == "BYE YOU OF T?"
-    (project / "template.yaml").write_text(TEMPLATE.replace("Handler: greet", "Handler: gret"))
+    replace(project / "template.yaml", TEMPLATE.replace("Handler: greet", "Handler: gret"))
     dev.until(r"reload  failed, still serving the code from before: template\.yaml: Greet: there is no .*/gret\.py")
     assert greeting(dev, project) == "BYE YOU OF T?"
-    (project / "template.yaml").write_text(TEMPLATE)
+    replace(project / "template.yaml", TEMPLATE)
     dev.until(r"reload  template\.yaml changed; serving Greet, Shout")
     assert dev.stop() == 0
 

@@ -345,7 +345,7 @@ def test_what_was_collected_is_recorded_although_a_step_outlasts_the_invocation(
 
     class Context:
         def get_remaining_time_in_millis(self) -> int:
-            return 50
+            return 500
 
     ended: list[bool] = []
     world = world_of(Flavour("sync"), handler, checkpointing=CheckpointMode.BATCHED, lambda_context=Context)
