@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-DEADLINE = 50.0
+DEADLINE = 200.0
 EXPECTED_LEDGER = [
     "reserve 7",
     "charge 7 525.00",
@@ -112,7 +112,7 @@ class Command:
 
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 def durably_command() -> str:

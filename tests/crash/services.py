@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 APP = Path(__file__).with_name("app.py")
-PATIENCE = 60.0
+PATIENCE = 180.0
 T = TypeVar("T")
 
 
@@ -63,7 +63,7 @@ class Service:
             aws_access_key_id="local",
             aws_secret_access_key="local",
             config=Config(
-                retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20, max_pool_connections=50
+                retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=60, max_pool_connections=50
             ),
         )
 
@@ -109,7 +109,7 @@ class Service:
         self.process.kill()
         self.process.wait()
         self.killed_ms.append(now_ms())
-        eventually(lambda: not self.processes(), "no process outlives a killed service", 10)
+        eventually(lambda: not self.processes(), "no process outlives a killed service")
 
     def stop(self) -> None:
         """Ctrl-C; it must leave nothing behind."""

@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 
 from . import laws
 from .load import Load
-from .services import Background, Service, eventually, service
+from .services import PATIENCE, Background, Service, eventually, service
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # botocore, when a connection breaks
 ]
 
@@ -27,10 +27,10 @@ def test_a_second_service_on_the_same_store_is_refused(tmp_path: Path) -> None:
             for number, function in enumerate(("pipeline", "fan", "parent", "asks")):
                 load.start(function, number)
                 refused = second.spawn()
-                assert refused.wait(60) == 1
+                assert refused.wait(PATIENCE) == 1
                 assert not second.listening()
                 assert first.listening()
-            load.check(60)
+            load.check(300)
         told = second.tail()
         assert f"{first.store} is used by another durably service; stop that one, or give this one another path" in told
         assert "Traceback" not in told
@@ -47,7 +47,7 @@ def test_a_second_service_on_the_same_port_leaves_the_store_alone(tmp_path: Path
         first.start()
         second = Service(tmp_path / "other")
         second.port = first.port
-        assert second.spawn().wait(30) == 1
+        assert second.spawn().wait(PATIENCE) == 1
         assert f"127.0.0.1:{first.port} is in use" in second.tail()
         assert not second.store.exists()
         second.destroy()
@@ -93,7 +93,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(
                 assert served.history(arn)[: len(events)] == events
             load.start("pipeline", 99)
             # A body whose result could not be written is run again without anybody having been killed.
-            load.check(60, repeats=False)
+            load.check(300, repeats=False)
             for arn, events in acknowledged.items():
                 assert served.history(arn)[: len(events)] == events
         served.stop()

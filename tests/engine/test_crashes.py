@@ -352,7 +352,7 @@ def test_a_crash_at_every_boundary_of_concurrent_code(source: Any, failure: type
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("source", [*STORIES.values(), *CONCURRENT.values()], ids=[*STORIES, *CONCURRENT])
 def test_two_crashes_at_every_pair_of_boundaries(source: Any) -> None:
     flavour = Flavour("async")

@@ -175,7 +175,7 @@ def test_a_crash_at_every_boundary_changes_nothing(source: Any, flavour: Flavour
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("source", STORIES.values(), ids=STORIES)
 def test_crashes_on_many_schedules_sync(source: Any) -> None:
     """Which updates share a call depends on threads: the same again, a number of times."""

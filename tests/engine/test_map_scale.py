@@ -66,7 +66,7 @@ def test_a_wide_map_of_waits(flavour: Flavour, items: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_wide_map_of_parallels_that_wait(flavour: Flavour) -> None:
     items = 2_000
 

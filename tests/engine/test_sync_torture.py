@@ -38,7 +38,7 @@ def test_a_few_programs(switching: Any, interval: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("interval", [USUAL, 1e-5])
 @pytest.mark.parametrize("first", [1_000, 2_000])
 def test_programs_thoroughly(switching: Any, interval: float, first: int) -> None:
@@ -91,7 +91,7 @@ def _is_engine(frame: FrameType | None) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no setitimer")
 def test_interrupts_at_any_moment_leave_nothing_behind_that_blocks() -> None:
     assert threading.current_thread() is threading.main_thread()

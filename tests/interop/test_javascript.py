@@ -26,7 +26,7 @@ from .storm import answer_callbacks, check_careful_steps, check_once, check_step
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # botocore, when a connection breaks
 ]
 

@@ -22,7 +22,7 @@ from .storm import answer_callbacks, check_careful_steps, check_once, check_step
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # botocore, when a connection breaks
 ]
 
@@ -56,7 +56,7 @@ def running(tmp_path: Path, package: str) -> Iterator[Service]:
 def check(served: Service, started: dict[str, tuple[str, int]], *, kills: bool = True) -> int:
     """Every law of every execution. Returns how many step bodies were repeated."""
     for arn in started:
-        served.ended(arn, 150)
+        served.ended(arn, 300)
     entries = laws.ledger(served.ledger)
     check_careful_steps(entries)
     repeated = 0

@@ -16,7 +16,7 @@ from durably.service.ports import FunctionSpec
 from durably.service.store.memory import MemoryStore
 from durably.workers.runtime_api import LambdaWorkers, RuntimeFunction
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 OFFICIAL = "aws_durable_execution_sdk_python"
 OURS = "durably"
@@ -58,7 +58,7 @@ class Stage:
         return str(answer["DurableExecutionArn"])
 
     def wait_until(self, arn: str, reached: Callable[[list[dict[str, Any]]], bool]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             history = self.service.call("GetDurableExecutionHistory", DurableExecutionArn=arn, MaxItems=1000)
             if reached(history["Events"]):

@@ -15,7 +15,7 @@ from durably.client.api import LambdaApi
 from durably.testing import export_history, replay
 from interop.test_official_sdk import APPS, OFFICIAL, Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

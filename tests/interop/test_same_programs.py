@@ -16,7 +16,7 @@ from durably.service.ports import FunctionSpec
 from .random_programs import ANSWERS, Node, Program, handlers, package
 from .two_packages import Boto, TwoPackages
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 OFFICIAL = ("aws_durable_execution_sdk_python", False)
 OURS = ("durably", False)

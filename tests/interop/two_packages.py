@@ -27,7 +27,7 @@ Make: TypeAlias = "Callable[[str, Boto, int], Callable[[Any, Any], Any]]"
 """The handler of that name, for the invocation that has this client; the last is how many were killed before."""
 Answer: TypeAlias = "Callable[[dict[str, Any]], tuple[str, dict[str, Any]] | None]"
 _TIMES = frozenset({"StartTimestamp", "EndTimestamp", "NextAttemptTimestamp", "ScheduledEndTimestamp"})
-_PATIENCE = 60
+_PATIENCE = 180
 """Seconds for an execution that takes a few hundredths."""
 
 

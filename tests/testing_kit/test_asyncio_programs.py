@@ -83,7 +83,7 @@ def test_a_program_comes_to_its_end_and_sees_the_same_again(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("depth", [2, 3])
 def test_many_programs(depth: int) -> None:
     for seed in range(1000 * depth, 1000 * depth + 300):

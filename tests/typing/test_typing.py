@@ -20,7 +20,7 @@ FILES = [
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_mypy_infers_and_rejects() -> None:
     api = pytest.importorskip("mypy.api")
     settings = ["--strict", "--explicit-package-bases", "--config-file", str(ROOT / "pyproject.toml")]
@@ -29,7 +29,7 @@ def test_mypy_infers_and_rejects() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_pyright_infers_and_rejects() -> None:
     pytest.importorskip("pyright")
     done = subprocess.run(
