@@ -11,7 +11,7 @@ each with a tag, and no string without one: that tells the two apart when readin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -64,21 +64,37 @@ class BatchCodec:
         tagged: False for plain JSON, which says nothing about types, for other programs to read.
         read_back: whether :meth:`round_trip` reads the results again. It need not where each has been through its own
             codec when its branch ended.
+        texts: what results were written as before, by their indexes; those are not written again.
     """
 
-    __slots__ = ("_codec_of", "_read_back", "_tagged")
+    __slots__ = ("_codec_of", "_read_back", "_tagged", "_texts")
 
-    def __init__(self, codec_of: Callable[[int], Codec], *, tagged: bool = True, read_back: bool = False) -> None:
+    def __init__(
+        self,
+        codec_of: Callable[[int], Codec],
+        *,
+        tagged: bool = True,
+        read_back: bool = False,
+        texts: Mapping[int, str] | None = None,
+    ) -> None:
         self._codec_of = codec_of
         self._tagged = tagged
         self._read_back = read_back
+        self._texts: Mapping[int, str] = {} if texts is None else texts
 
     def encode(self, value: Any) -> str:
         if not isinstance(value, BatchResult):
             raise SerDesError(f"cannot record the value: it is a {type(value).__name__}, not a BatchResult")
-        results = [self._encode_result(item) for item in value.all]
+        results = self._written_before(value)
+        if results is not None:
+            parts = [
+                f'{{"index":{index},"status":"SUCCEEDED","result":{text},"error":null}}'
+                for index, text in enumerate(results)
+            ]
+        else:
+            results = [self._encode_result(item) for item in value.all]
+            parts = [_item_text(item, text) for item, text in zip(value.all, results, strict=True)]
         wrapped = self._tagged and any(text.startswith(_TAG_START) for text in results)
-        parts = [_item_text(item, text) for item, text in zip(value.all, results, strict=True)]
         if wrapped:
             items = ",".join([f'{{"t":"m","v":{part}}}' for part in parts])
             items = f'{{"t":"l","v":[{items}]}}'
@@ -108,11 +124,19 @@ class BatchCodec:
         text = self.encode(value)
         return text, self.decode(text) if self._read_back else value
 
+    def _written_before(self, value: BatchResult[Any]) -> list[str] | None:
+        """The results, if that is all there is to be written of the items, and each was written before."""
+        if value._plain is None or len(self._texts) < len(value._plain):
+            return None
+        return [self._texts[index] for index in range(len(value._plain))]
+
     # ---- one result -----------------------------------------------------------------------------------------
 
     def _encode_result(self, item: BatchItem[Any]) -> str:
         if item.status is not _SUCCEEDED:
             return "null"
+        if (written := self._texts.get(item.index)) is not None:
+            return written
         codec = self._codec_of(item.index)
         try:
             text = codec.encode(item.result)

@@ -170,16 +170,35 @@ class BatchResult(Value, Generic[R_co]):
         completion_reason: why the batch was complete.
     """
 
-    __slots__ = ("all", "completion_reason")
+    __slots__ = ("_items", "_plain", "completion_reason")
     __match_args__ = _fields = ("all", "completion_reason")
     if not TYPE_CHECKING:
         __dataclass_fields__ = NotADataclass()
 
-    all: list[BatchItem[R_co]]
     completion_reason: CompletionReason
 
     def __init__(self, all: Sequence[BatchItem[R_co]], completion_reason: CompletionReason) -> None:
-        self._set(all=list(all), completion_reason=completion_reason)
+        self._set(_items=list(all), _plain=None, completion_reason=completion_reason)
+
+    @classmethod
+    def _of_results(cls, results: list[R_co], completion_reason: CompletionReason) -> BatchResult[R_co]:
+        """All items have succeeded and none is named. There may be ten thousand: they are made when asked for."""
+        made = cls.__new__(cls)
+        made._set(_items=None, _plain=results, completion_reason=completion_reason)
+        return made
+
+    @property
+    def all(self) -> list[BatchItem[R_co]]:
+        """The items."""
+        items: list[BatchItem[R_co]] | None = self._items
+        if items is None:
+            items = [BatchItem(index, _SUCCEEDED, result) for index, result in enumerate(self._plain or ())]
+            self._set(_items=items, _plain=None)  # the list is the program's own now: it may change it
+        return items
+
+    if TYPE_CHECKING:
+        _items: list[BatchItem[Any]] | None
+        _plain: list[Any] | None
 
     @classmethod
     def from_items(
@@ -207,7 +226,7 @@ class BatchResult(Value, Generic[R_co]):
         return iter(self.all)
 
     def __len__(self) -> int:
-        return len(self.all)
+        return len(self.all if self._plain is None else self._plain)
 
     def __bool__(self) -> bool:
         return True
@@ -225,32 +244,32 @@ class BatchResult(Value, Generic[R_co]):
         return [item for item in self.all if item.status is _SUCCEEDED]
 
     def failed(self) -> list[BatchItem[R_co]]:
-        return [item for item in self.all if item.status is _FAILED]
+        return [item for item in self.all if item.status is _FAILED] if self._plain is None else []
 
     def started(self) -> list[BatchItem[R_co]]:
         """The items that were begun and not done when the batch was complete."""
-        return [item for item in self.all if item.status is _STARTED]
+        return [item for item in self.all if item.status is _STARTED] if self._plain is None else []
 
     @property
     def success_count(self) -> int:
-        return sum(item.status is _SUCCEEDED for item in self.all)
+        return sum(item.status is _SUCCEEDED for item in self.all) if self._plain is None else len(self._plain)
 
     @property
     def failure_count(self) -> int:
-        return sum(item.status is _FAILED for item in self.all)
+        return len(self.failed())
 
     @property
     def started_count(self) -> int:
-        return sum(item.status is _STARTED for item in self.all)
+        return len(self.started())
 
     @property
     def total_count(self) -> int:
         """How many items were begun."""
-        return len(self.all)
+        return len(self)
 
     @property
     def has_failure(self) -> bool:
-        return any(item.status is _FAILED for item in self.all)
+        return bool(self.failed())
 
     @property
     def status(self) -> BatchItemStatus:
@@ -265,11 +284,13 @@ class BatchResult(Value, Generic[R_co]):
 
     def get_results(self) -> list[R_co]:
         """The results of the items that succeeded, in input order."""
+        if self._plain is not None:
+            return list(self._plain)
         return [cast("R_co", item.result) for item in self.all if item.status is _SUCCEEDED]
 
     def get_errors(self) -> list[ErrorObject | None]:
         """The error of each item that failed, in input order; None where none was recorded."""
-        return [item.error for item in self.all if item.status is _FAILED]
+        return [item.error for item in self.failed()]
 
     def throw_if_error(self) -> None:
         """Raise for the first item that failed, or for a predicate that ended the batch as failed.
@@ -279,9 +300,8 @@ class BatchResult(Value, Generic[R_co]):
             SerDesError: an item's result could not be written or read.
             BatchCompletionError: the predicate said so, and no item failed.
         """
-        for item in self.all:
-            if item.status is _FAILED:
-                item.get_result()
+        for item in self.failed():
+            item.get_result()
         if self.completion_reason is CompletionReason.CUSTOM_COMPLETION_FAILED:
             raise BatchCompletionError(self.completion_reason)
 

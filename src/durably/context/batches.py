@@ -132,11 +132,16 @@ class BatchOperations(ContextBase):
         def branch_codec(index: int) -> Codec:
             return codec_of(index) if branches.chunks is None else BatchCodec(codec_of)
 
-        codec: Codec = BatchCodec(codec_of)
+        codec: Codec
+        texts: dict[int, str] | None = None
         if config.serdes is not None:
             plain = codec_of if config.item_serdes is not None else lambda index: result_codec_for(annotation_of(index))
             codec = codec_by(config.serdes, SerDesContext(op.id, op.run.arn), lambda: BatchCodec(plain, read_back=True))
-        plan = Batch(sub_type, result_type, branches, config, branch_codec, codec, self._child)
+        else:
+            if config.item_serdes is None and self._operation_serdes is None and branches.chunks is None:
+                texts = {}
+            codec = BatchCodec(codec_of, texts=texts)
+        plan = Batch(sub_type, result_type, branches, config, branch_codec, codec, self._child, texts)
         return self._drive(batch(op, plan), op)
 
     def _item_codecs(

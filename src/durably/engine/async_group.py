@@ -137,12 +137,13 @@ class AsyncGroup:
 
     def recorded(self, ending: Ending) -> None:
         """What was left behind of a branch can be run: nothing but its return."""
+        branch = ending.branch
         del self._ending[ending.index]
-        ending.branch.end()
+        branch.end()
         try:
             ending.protocol.send(None)
         except StopIteration as stop:
-            self._ended(Outcome(ending.index, stop.value, None))
+            self._ended(Outcome(ending.index, stop.value, None, branch.text))
         except Exception as error:
             self._ended(Outcome(ending.index, None, error))
 
@@ -203,7 +204,7 @@ class Ending:
 
     def returned(self, value: Any) -> None:
         """The protocol has ended in the task, with ``value``."""
-        self._group.through(self.index, self.branch, Outcome(self.index, value, None))
+        self._group.through(self.index, self.branch, Outcome(self.index, value, None, self.branch.text))
 
     def raised(self, error: BaseException) -> bool:
         """The same, with ``error``. Whether that is all there is to be done about it."""

@@ -91,6 +91,7 @@ class Batch:
     Parameters:
         sub_type: of a branch, e.g. ``MapIteration``; ``result_type``: of the envelope, e.g. ``MapResult``.
         branch_codec: of a branch's result, by its index; ``codec``: of the whole.
+        texts: where the results are kept as they are recorded, for ``codec``; None if that has no use for them.
 
     Attributes:
         total: items, in all branches together.
@@ -106,6 +107,7 @@ class Batch:
         branch_codec: Callable[[int], Codec],
         codec: Codec,
         make_context: Callable[[Op, bool], Any],
+        texts: dict[int, str] | None,
     ) -> None:
         self.sub_type = sub_type
         self.result_type = result_type
@@ -115,6 +117,7 @@ class Batch:
         self.branch_codec = branch_codec
         self.codec = codec
         self.make_context = make_context
+        self.texts = texts
         self.flat: bool = config.nesting_type is NestingType.FLAT
 
 
@@ -336,6 +339,8 @@ class _Strand:
         if branches.chunks is None and outcome.error is None:
             self.results[index] = outcome.value
             self.succeeded += 1
+            if outcome.text is not None and self.plan.texts is not None:
+                self.plan.texts[index] = outcome.text
             if self.statuses is not None:
                 self.statuses.set(index, _SUCCEEDED)
             return
@@ -351,6 +356,8 @@ class _Strand:
 
     def _result(self, reason: CompletionReason) -> BatchResult[Any]:
         branches, items, results = self.plan.branches, self.items, self.results
+        if len(results) == branches.count == branches.labels.count(None):
+            return BatchResult._of_results([results[index] for index in range(branches.count)], reason)
         for index in range(branches.count):
             first = branches.items(index)[0]
             if first in results:

@@ -29,9 +29,10 @@ class Branch:
         parked: (operation id, status, due) of each thing it waits for, when it has been unwound to wait.
         tasks: those that its code has spawned.
         concurrent: of an isolated branch: its code, or that of a branch inside, has spawned tasks.
+        text: of an isolated branch: its result as it is recorded, once it has one.
     """
 
-    __slots__ = ("concurrent", "over", "parent", "parked", "strand", "tasks")
+    __slots__ = ("concurrent", "over", "parent", "parked", "strand", "tasks", "text")
 
     def __init__(self, parent: Branch | None, isolated: bool = False) -> None:
         self.parent: Branch | None = parent
@@ -40,6 +41,7 @@ class Branch:
         self.concurrent: bool = False
         self.parked: list[tuple[str, str | None, int | None]] | None = None
         self.tasks: set[asyncio.Task[Any]] | None = None
+        self.text: str | None = None
 
     def end(self) -> None:
         """Its code is through, and recorded: nothing asks any more which strand it is, itself."""

@@ -8,7 +8,7 @@ function runs on every replay, over its children.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from durably._configs import ChildConfig
 from durably.exceptions import (
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from durably.serdes import Codec
 
 __all__ = ["child"]
+
+_SHORT: Final = REPLAY_CHILDREN_ABOVE // 4
+"""Characters that are at most as many bytes as are stored."""
 
 
 def child(
@@ -71,6 +74,7 @@ def child(
     if record is None and not virtual:
         op.post("START")
 
+    strand = _strand_of(op)
     branch = Branch(op.scope.branch)
     scope = Scope(run, context, op.id, op, op.scope.replaying, op.scope, branch)
     scope.time_ms = op.time_ms
@@ -80,13 +84,15 @@ def child(
             if record is not None or (virtual and run.is_replay):
                 run.check_return(scope)
         except BaseException as error:
-            if is_cancellation(error) and op.recording and (_is_strand(op) or not run.is_being_cancelled()):
+            if is_cancellation(error) and op.recording and (strand is not None or not run.is_being_cancelled()):
                 raise by_own_code(op.describe(), error) from error
             raise
         finally:
             run.close_branch(branch)
         text, value = codec.round_trip(value)
-        replay_children = utf8_size(text) > REPLAY_CHILDREN_ABOVE
+        if strand is not None:
+            strand.text = text
+        replay_children = len(text) > _SHORT and utf8_size(text) > REPLAY_CHILDREN_ABOVE
         if replay_children and not virtual and not rebuild:
             text = _summary(config, value)
             check_size(f"the summary of {op.describe()}", text, "Let summary_generator return less.")
@@ -108,15 +114,15 @@ def child(
     if virtual or rebuild:
         return value
     yield op.put("SUCCEED", text, {"ContextOptions": {"ReplayChildren": replay_children}}, True, True)
-    if not run.keeps_records and _is_strand(op):
+    if strand is not None and not run.keeps_records:
         run.ops.pop(op.id, None)  # there may be ten thousand
     return value
 
 
-def _is_strand(op: Op) -> bool:
-    """Whether this is a branch of a map or parallel, with a task of its own."""
+def _strand_of(op: Op) -> Branch | None:
+    """The branch of a map or parallel that this is the operation of."""
     around = op.scope.branch
-    return around is not None and around.strand is around
+    return around if around is not None and around.strand is around else None
 
 
 def _mapped(config: ChildConfig[Any], error: Exception) -> Exception:

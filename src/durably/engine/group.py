@@ -20,14 +20,15 @@ MakeBranch = Callable[[int, Branch], OperationProtocol]
 
 
 class Outcome:
-    """How a branch ended: ``value`` if it returned, ``error`` if it raised."""
+    """How a branch ended: ``value`` if it returned, ``error`` if it raised; ``text``: the value as it is recorded."""
 
-    __slots__ = ("error", "index", "value")
+    __slots__ = ("error", "index", "text", "value")
 
-    def __init__(self, index: int, value: Any, error: Exception | None) -> None:
+    def __init__(self, index: int, value: Any, error: Exception | None, text: str | None = None) -> None:
         self.index: int = index
         self.value: Any = value
         self.error: Exception | None = error
+        self.text: str | None = text
 
 
 class Group(Protocol):

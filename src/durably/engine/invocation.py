@@ -218,7 +218,8 @@ def _enter(function: Function, run: Run) -> tuple[Any, Scope]:
     run.function = function
     run.checkpoints = function.checkpoints
     # Sync code runs again over its records in the same invocation, when it has been unwound to wait.
-    run.keeps_records = not run.is_async or run.hooks is not None or _error_handler(function) is not None
+    asked_for = getattr(function, "plugins", ()) or _error_handler(function) is not None
+    run.keeps_records = not run.is_async or bool(asked_for)
     left = remaining_ms(run.lambda_context)
     if left is not None:
         run.limit(left)

@@ -118,22 +118,15 @@ class Op:
     def over(self, *, seen: bool) -> None:
         """The call is over; ``seen``: and the program goes on with its result or its error."""
         scope = self.scope
-        if seen:
-            self._note_time(scope)
+        if seen and self.asked:
+            record = self.run.ops.get(self.id)
+            ended = None if record is None else record.get("EndTimestamp")
+            # So late is it now in the program (see ContextBase.now). Where a step's result may be used before it is
+            # recorded nobody knows yet when that will have been.
+            if ended and ended > scope.time_ms and (self.type != "STEP" or self.mode is CheckpointMode.EAGER):
+                scope.time_ms = ended
         if scope.replaying:
             self.end()
-
-    def _note_time(self, scope: Scope) -> None:
-        """So late is it now in the program (see ContextBase.now).
-
-        Where a step's result may be used before it is recorded nobody knows yet when that will have been.
-        """
-        record = self.run.ops.get(self.id)
-        if record is None or not self.asked:
-            return
-        ended = record.get("EndTimestamp") or 0
-        if ended > scope.time_ms and (self.type != "STEP" or self.mode is CheckpointMode.EAGER):
-            scope.time_ms = ended
 
     def end(self) -> None:
         """The call is over; called only while the scope is replaying."""
@@ -160,19 +153,12 @@ class Op:
         return True
 
     def forget(self) -> None:
-        """Drop the record: the call is over, and the branch that made it has not ended.
+        """Drop the record of a call that is over: long histories are not to fill the memory.
 
-        Ten thousand branches are not to fill the memory, nor occupy the garbage collector. Kept is what may be asked
-        for again: by a future or a task, or of a callback; and the kinds that are not known here.
+        Kept is what may be asked for again, by a future, a task or a callback; and any kind that is not known here.
         """
         scope = self.scope
-        if (
-            self.sub_type in _FORGOTTEN
-            and scope.branch is not None
-            and scope.branch.strand is not None
-            and scope.preset_id is None
-            and CURRENT.get() is scope
-        ):
+        if self.sub_type in _FORGOTTEN and scope.preset_id is None and CURRENT.get() is scope:
             self.run.ops.pop(self.id, None)
 
     def record(self) -> Operation | None:

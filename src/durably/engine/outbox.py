@@ -61,7 +61,7 @@ class Outbox:
         self._pending.append(update)
         payload = update.get("Payload")
         if payload:
-            size = utf8_size(payload)
+            size = len(payload) if payload.isascii() else utf8_size(payload)
             self.pending_bytes += size
             if size >= _SHORT:
                 self._mixed = True

@@ -86,7 +86,8 @@ class SyncGroup:
         CURRENT.set(None)  # of this thread's copy: its scope comes with the protocol
         try:
             protocol = self._make(index, branch)
-            return Outcome(index, self._run.drive(protocol, partial(self._leave, index, branch, protocol)), None)
+            value = self._run.drive(protocol, partial(self._leave, index, branch, protocol))
+            return Outcome(index, value, None, branch.text)
         except _Left:
             return _LEFT
         except SuspendExecution:
@@ -116,7 +117,7 @@ class SyncGroup:
         try:
             protocol.send(None)
         except StopIteration as stop:
-            self._outcomes.append(Outcome(index, stop.value, None))
+            self._outcomes.append(Outcome(index, stop.value, None, self._branches[index].text))
         except Exception as error:
             self._outcomes.append(Outcome(index, None, error))
         self.strand.wake()
