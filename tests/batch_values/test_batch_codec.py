@@ -287,3 +287,25 @@ def test_what_cannot_be_read(text: str) -> None:
 def test_an_untyped_tag_that_is_no_batch_is_refused() -> None:
     with pytest.raises(SerDesError, match="'br'"):
         UNTYPED.decode('{"t":"br","v":{"all":[{}]}}')
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+@pytest.mark.parametrize("results", [[1, 2], ["a", None], [Decimal("1.5"), 2], [{"t": "x", "v": 1}], [[b"x"], "é"]])
+def test_what_was_written_before_is_not_written_again(results: list[Any], tagged: bool) -> None:
+    texts = dict(enumerate(map(UNTYPED.encode, results)))
+    usual = BatchResult([BatchItem(index, S.SUCCEEDED, result) for index, result in enumerate(results)], ALL)
+
+    def never(index: int) -> Codec:
+        raise AssertionError(f"the result of item {index} was written twice")
+
+    for value in (BatchResult._of_results(results, ALL), usual):
+        again = BatchCodec(never, tagged=tagged, texts=texts)
+        assert again.encode(value) == BatchCodec(lambda index: UNTYPED, tagged=tagged).encode(usual)
+
+
+def test_what_was_not_written_before_is_written() -> None:
+    codec = BatchCodec(lambda index: UNTYPED, texts={0: "1"})
+    assert codec.encode(BatchResult._of_results([1, 2], ALL)) == codec.encode(
+        BatchResult([BatchItem(0, S.SUCCEEDED, 1), BatchItem(1, S.SUCCEEDED, 2)], ALL)
+    )
+    assert [item.result for item in codec.decode(codec.encode(BatchResult._of_results([1, 2], ALL)))] == [1, 2]

@@ -41,6 +41,51 @@ def test_items_by_status_in_input_order() -> None:
     assert not EMPTY.has_failure
 
 
+def all_succeeded(results: list[Any]) -> tuple[BatchResult[Any], BatchResult[Any]]:
+    """As the engine makes it of many results, and as a program does of its items."""
+    return BatchResult._of_results(results, ALL), BatchResult(
+        [BatchItem(index, S.SUCCEEDED, result) for index, result in enumerate(results)], ALL
+    )
+
+
+@pytest.mark.parametrize("results", [[], [1], [1, None, "x", [2]]])
+def test_items_that_are_made_when_they_are_asked_for_are_the_same(results: list[Any]) -> None:
+    questions = [
+        lambda one: one.all,
+        lambda one: list(one),
+        lambda one: one[-1:],
+        len,
+        bool,
+        repr,
+        lambda one: (one.succeeded(), one.failed(), one.started()),
+        lambda one: (one.success_count, one.failure_count, one.started_count, one.total_count),
+        lambda one: (one.has_failure, one.status, one.get_results(), one.get_errors(), one.throw_if_error()),
+        lambda one: one.to_dict(),
+        lambda one: pickle.loads(pickle.dumps(one)),
+        copy.copy,
+        copy.deepcopy,
+        lambda one: one == BatchResult(one.all, ALL),
+        map_summary,
+        parallel_summary,
+    ]
+    for question in questions:
+        made, usual = all_succeeded(results)
+        assert question(made) == question(usual)  # type: ignore[operator]
+        assert made == usual
+
+
+def test_the_list_of_items_is_the_same_each_time_and_the_programs_own() -> None:
+    made, _ = all_succeeded([1, 2, 3])
+    results = made.get_results()
+    results.clear()
+    assert made.get_results() == [1, 2, 3]
+    made.all.pop()
+    assert made.all is made.all
+    assert (len(made), made.get_results(), made.success_count) == (2, [1, 2], 2)
+    with pytest.raises(AttributeError):
+        made.all = []  # type: ignore[misc]
+
+
 def test_none_is_a_result() -> None:
     assert BatchResult([BatchItem(0, S.SUCCEEDED)], ALL).get_results() == [None]
 
