@@ -112,7 +112,8 @@ def test_plugins_that_only_ask_at_the_end_see_all_of_it() -> None:
     world.function = durable_execution(client=world.link, plugins=[Factory()])(handler)
     assert world.run().value == 3
     assert len(world.operations) > 12
-    assert seen == [set(world.operations)]
+    assert len(seen) == 1
+    assert seen[0] >= set(world.operations)
 
 
 def test_ended_branches_are_not_left_to_the_garbage_collector() -> None:
