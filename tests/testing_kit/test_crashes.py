@@ -22,7 +22,7 @@ from durably import (
     ValidationError,
     durable_execution,
 )
-from durably.testing import LocalRunner, Mock
+from durably.testing import Answer, LocalRunner, Mock
 from durably.testing.crashes import CrashesFoundError, aexplore_crashes, explore_crashes
 from durably.testing.errors import TestingError
 
@@ -233,6 +233,108 @@ def test_state_that_only_the_process_remembers(is_async: bool) -> None:
     report = explore_crashes(aorder if is_async else order)
     assert report.differing[0].point is None, "a replay is enough to find it"
     assert 'the outcome is SUCCEEDED with [], not SUCCEEDED with ["charged"]' in str(report)
+
+
+@pytest.mark.parametrize("kind", ["race", "map"])
+def test_an_outcome_that_timing_decides(kind: str) -> None:
+    """A callback that is answered as soon as nothing else is to do is first where a crash has stopped the rest."""
+    first = MapConfig[Any](completion_config=CompletionConfig.first_successful())
+
+    def approval(c: DurableContext, *_: Any) -> Any:
+        return c.wait_for_callback(lambda callback_id, s: None, name="approval")
+
+    def steps(c: DurableContext, *_: Any) -> str:
+        c.step(lambda s: 1, name="look up")
+        return c.step(lambda s: "rule", name="decide")
+
+    @durable_execution
+    def order(event: None, ctx: DurableContext) -> Any:
+        if kind == "race":
+            return ctx.race([approval, steps], "approval or rule")
+        return ctx.map([approval, steps], lambda c, how: how(c), "approval or rule", first).get_results()[0]
+
+    report = explore_crashes(LocalRunner(order, callbacks={"approval": "manager"}))
+    assert not report.ok
+    by = "by number 0, not by number 1" if kind == "race" else "without number 1, not without number 0"
+    assert f"decided otherwise: {kind.capitalize()} 'approval or rule' {by}. A crash takes time" in str(report)
+    assert "what the body of a step leaves behind" not in str(report)
+    apart = LocalRunner(order, callbacks={"approval": Answer("manager", after=timedelta(hours=1))})
+    assert explore_crashes(apart).check().baseline.value == "rule"
+
+
+def test_an_order_that_timing_decides() -> None:
+    @durable_execution
+    async def order(event: None, ctx: AsyncDurableContext) -> list[str]:
+        async def slow(step: StepContext) -> str:
+            await asyncio.sleep(2)
+            return "packed"
+
+        async def paid() -> str:
+            await ctx.wait(timedelta(seconds=2.5), name="until paid")
+            return "paid"
+
+        tasks = [asyncio.create_task(ctx.step(slow, name="pack")), asyncio.create_task(paid())]
+        return [await one for one in asyncio.as_completed(tasks)]
+
+    report = explore_crashes(order)
+    assert not report.ok
+    assert "another order: Wait 'until paid' ended before Step 'pack', not after it" in str(report)
+    assert report.differing[0].course is not None
+
+
+def test_state_that_only_the_process_remembers_beside_what_ends_in_any_order() -> None:
+    @durable_execution
+    async def order(event: None, ctx: AsyncDurableContext) -> list[str]:
+        seen: list[str] = []
+
+        def lasts(seconds: float) -> Callable[[StepContext], Any]:
+            return lambda step: asyncio.sleep(seconds)
+
+        await ctx.step(lambda s: seen.append("charged"), name="charge")
+        until_paid = ctx.wait(timedelta(seconds=2.5), name="until paid")
+        await asyncio.gather(ctx.step(lasts(2), name="pack"), until_paid, ctx.step(lasts(4), name="print"))
+        return seen
+
+    report = explore_crashes(order)
+    assert any("another order: Wait 'until paid'" in str(run) for run in report.differing)
+    lost = [run for run in report.differing if not run.repeated]
+    assert lost
+    assert all("what the body of a step leaves behind" in str(run) for run in lost)
+
+
+def test_what_a_program_cancels_may_differ() -> None:
+    @durable_execution
+    async def order(event: None, ctx: AsyncDurableContext) -> str:
+        async def body(step: StepContext) -> None:
+            await asyncio.sleep(0.9)
+
+        offer = asyncio.create_task(ctx.step(body, name="offer"))
+        patience = asyncio.create_task(ctx.wait(timedelta(seconds=1), name="patience"))
+        await asyncio.wait([offer, patience], return_when=asyncio.FIRST_COMPLETED)
+        for task in (offer, patience):
+            task.cancel()
+        await asyncio.gather(offer, patience, return_exceptions=True)
+        return "offered"
+
+    report = explore_crashes(order)
+    statuses = {run.result.operations.get("offer").status for run in report.runs}
+    assert statuses == {"SUCCEEDED", "FAILED"}
+    report.check()
+
+
+def test_which_strikes_of_timers_the_engine_has_noted_may_differ() -> None:
+    @durable_execution
+    async def order(event: None, ctx: AsyncDurableContext) -> str:
+        wait = asyncio.create_task(ctx.wait(timedelta(seconds=2), name="wait"))
+        await asyncio.sleep(1.9)
+        await ctx.step(lambda s: None, name="step")
+        await wait
+        return "done"
+
+    report = explore_crashes(order)
+    timers = {sum(one.sub_type == "Timer" for one in run.result.operations.all) for run in report.runs}
+    assert timers == {0, 1}
+    report.check()
 
 
 def test_a_branch_that_depends_on_how_often_it_ran() -> None:

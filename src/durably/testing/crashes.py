@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 from durably.exceptions import ValidationError
 
 from . import _session
+from ._course import ANOTHER_ORDER, other_course
 from ._decisions import decided_by_time, left_to_timing
 from ._threads import in_thread
 from .calls import Crash, ServiceCall
@@ -94,6 +95,7 @@ class CrashRun:
         interrupted: names of at-most-once steps that the crash interrupted.
         differences: from the crash-free run.
         excused: the differences are those that an interrupted at-most-once step may make.
+        course: what came in another order than without the crash, or was decided otherwise; None if nothing was.
     """
 
     point: CrashPoint | None
@@ -103,13 +105,21 @@ class CrashRun:
     interrupted: tuple[str, ...]
     differences: tuple[str, ...]
     excused: bool
+    course: str | None = None
 
     @property
     def where(self) -> str:
         return "a crash at every suspension and recorded result" if self.point is None else f"a crash {self.point}"
 
+    @property
+    def _may_have_lost_state(self) -> bool:
+        decided = self.course is not None and (len(self.differences) > 1 or not self.course.startswith(ANOTHER_ORDER))
+        return not decided and any(one.startswith("the outcome is SUCCEEDED") for one in self.differences)
+
     def __str__(self) -> str:
         lines = [f"{self.where}: {'; '.join(self.differences) or 'as without'}"]
+        if self.course is not None:
+            lines.append(f"    {self.course}")
         if self.repeated:
             names = ", ".join(f"'{name}'" for name in self.repeated)
             lines.append(
@@ -118,7 +128,7 @@ class CrashRun:
             )
         elif not self.interrupted and any(one.startswith("the ledger") for one in self.differences):
             lines.append("    no step ran again: the side effect is outside of the steps")
-        elif not self.interrupted and any(one.startswith("the outcome is SUCCEEDED") for one in self.differences):
+        elif not self.interrupted and self._may_have_lost_state:
             lines.append(
                 "    no step ran again: what the body of a step leaves behind elsewhere than in its result is lost "
                 "on replay"
@@ -400,6 +410,7 @@ class _Exploration:
             interrupted,
             tuple(differences),
             excused,
+            other_course(baseline.result, run.result) if differences else None,
         )
 
 

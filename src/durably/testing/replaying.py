@@ -24,6 +24,7 @@ from durably.execution import DurableFunction, durable_execution, durable_functi
 from durably.wire.ids import operation_id
 from durably.wire.shapes import Operation
 
+from ._decisions import OF_THE_ENGINE
 from ._durations import Span, as_ms
 from .history import History, HistoryError, as_history
 from .history_state import (
@@ -44,9 +45,6 @@ __all__ = ["ReplayFailedError", "assert_replays", "histories_in", "replay"]
 _MOST_INVOCATIONS: Final = 200
 _NOT_BY_HANDLER: Final = frozenset({"NonDeterministicExecutionError"})
 _ENDED_BY_ITSELF: Final = frozenset({"SUCCEEDED", "FAILED"})
-
-_OF_THE_ENGINE: Final = frozenset({"Cancel", "Timer"})
-"""Sub types of records that no call of the program stands for: see engine.combinators and engine.timers."""
 
 
 class ReplayFailedError(AssertionError):
@@ -272,7 +270,7 @@ class _Replay:
         """Operations that have ended in the record and that the code does not come to any more."""
         for operation in self.history.operations:
             op_id = operation["Id"]
-            if op_id in self.met or op_id in self.calls or operation.get("SubType") in _OF_THE_ENGINE:
+            if op_id in self.met or op_id in self.calls or operation.get("SubType") in OF_THE_ENGINE:
                 continue
             if is_terminal(operation) and operation["Status"] != "CANCELLED" and not self._excused(operation):
                 call = Call(op_id, cast("Mapping[str, Any]", operation), None)
