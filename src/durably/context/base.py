@@ -343,6 +343,8 @@ class ContextBase:
     ) -> Codec:
         """By the operation's own serdes, else the context's, else by a type or the annotation of ``func``."""
         if serdes is None and self._operation_serdes is None:
+            if result_type is MISSING and configured is None:  # as most are
+                return result_codec_for(return_annotation(func))
             return result_codec_for(annotation_of(func, result_type, configured))
         name = "serdes"
         if serdes is None:

@@ -123,8 +123,6 @@ class AsyncRun(AsyncWriter):
         except StopIteration as stop:
             if op is not None:
                 op.over(seen=True)
-                if not self.keeps_records:
-                    op.forget()
             elif ending is not None:
                 ending.returned(stop.value)
             return stop.value

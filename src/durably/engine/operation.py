@@ -117,9 +117,9 @@ class Op:
 
     def over(self, *, seen: bool) -> None:
         """The call is over; ``seen``: and the program goes on with its result or its error."""
-        scope = self.scope
+        scope, run = self.scope, self.run
         if seen and self.asked:
-            record = self.run.ops.get(self.id)
+            record = run.ops.get(self.id)
             ended = None if record is None else record.get("EndTimestamp")
             # So late is it now in the program (see ContextBase.now). Where a step's result may be used before it is
             # recorded nobody knows yet when that will have been.
@@ -127,6 +127,15 @@ class Op:
                 scope.time_ms = ended
         if scope.replaying:
             self.end()
+        elif seen and not run.keeps_records and self._is_through(scope):
+            run.ops.pop(self.id, None)  # a long history is not to fill the memory
+
+    def _is_through(self, scope: Scope) -> bool:
+        """Whether nothing asks for this operation again: no future, no task, and it is no callback.
+
+        Kept are the kinds that are not known here, too.
+        """
+        return self.sub_type in _FORGOTTEN and scope.preset_id is None and CURRENT.get() is scope
 
     def end(self) -> None:
         """The call is over; called only while the scope is replaying."""
@@ -151,15 +160,6 @@ class Op:
                 return False
         run.went_on = True
         return True
-
-    def forget(self) -> None:
-        """Drop the record of a call that is over: long histories are not to fill the memory.
-
-        Kept is what may be asked for again, by a future, a task or a callback; and any kind that is not known here.
-        """
-        scope = self.scope
-        if self.sub_type in _FORGOTTEN and scope.preset_id is None and CURRENT.get() is scope:
-            self.run.ops.pop(self.id, None)
 
     def record(self) -> Operation | None:
         """The record as it is now."""
