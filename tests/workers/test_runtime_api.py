@@ -461,7 +461,7 @@ def test_close_leaves_nothing(make: Make) -> None:
     pid = int(call(workers, "pid").payload or "0")
     hanging, never = send(workers, "hang"), Answer()
     eventually(lambda: any(message == "about to hang" for *_, message in log.entries), "it should run")
-    workers.close()
+    workers.close(60)
     workers.close()
     assert not alive(pid)
     assert not hanging.there
@@ -476,7 +476,7 @@ def test_close_while_processes_start(make: Make) -> None:
     workers = make()
     for function in ("echo", "pid", "context"):
         send(workers, function)
-    workers.close()
+    workers.close(60)
     assert not any(pool.size for pool in workers._all_pools())
 
 
