@@ -175,6 +175,7 @@ class Around(Scope):
     __slots__ = ()
     owner = None
     prefix = None
+    preset_id = None
     count = 0
     spawned = 0
     is_task = False
