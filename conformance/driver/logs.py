@@ -51,7 +51,8 @@ class LogReader:
         if filterPattern and not wanted:
             raise ValueError(f"filter pattern {filterPattern!r} is not understood: only equalities are")
         path = self._directory / f"{logGroupName.rsplit('/', 1)[-1]}.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        written = path.read_text(encoding="utf-8") if path.exists() else ""
+        lines = written[: written.rfind("\n") + 1].splitlines()  # the last may be half written
         events = [json.loads(line) for line in lines]
         return {
             "events": [

@@ -53,6 +53,13 @@ def test_a_function_that_never_wrote_has_no_records(reader: LogReader) -> None:
     assert reader.filter_log_events(logGroupName="/aws/lambda/h") == {"events": []}
 
 
+def test_a_record_that_is_half_written_is_not_there_yet(reader: LogReader, tmp_path: Path) -> None:
+    before = reader.filter_log_events(logGroupName="/aws/lambda/f")
+    with (tmp_path / "f.jsonl").open("a") as file:
+        file.write('{"timestamp": 1005, "mess')
+    assert reader.filter_log_events(logGroupName="/aws/lambda/f") == before
+
+
 def test_a_pattern_that_is_not_understood_is_refused(reader: LogReader) -> None:
     with pytest.raises(ValueError, match="ERROR"):
         reader.filter_log_events(logGroupName="/aws/lambda/f", filterPattern="ERROR")
