@@ -231,7 +231,7 @@ def hang_once(step: StepContext) -> str:
 def frozen(n: int, ctx: DurableContext) -> str:
     result = ctx.step(hang_once, name="work")
     ctx.step(add(n, 1), name=f"after {result}")
-    ctx.wait(timedelta(seconds=4), name="rest")
+    ctx.wait(timedelta(seconds=8), name="rest")
     return result
 
 
@@ -244,7 +244,7 @@ async def frozen_async(n: int, ctx: AsyncDurableContext) -> str:
 
     result = await ctx.step(work, name="work")
     await ctx.step(add(n, 1), name=f"after {result}")
-    await ctx.wait(timedelta(seconds=4), name="rest")
+    await ctx.wait(timedelta(seconds=8), name="rest")
     return result
 
 
@@ -267,7 +267,7 @@ def escapes(n: int, ctx: DurableContext) -> str:
 
     result = ctx.step(work, name="work")
     ctx.step(add(n, 1), name=f"after {result}")
-    ctx.wait(timedelta(seconds=3), name="rest")
+    ctx.wait(timedelta(seconds=15), name="rest")
     return result
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,11 @@ def test_workers_and_service_at_random_moments(tmp_path: Path, seed: int) -> Non
         load = Load(served.start())
         kills = 0
         with Background(load.answer), Background(load.start_many(EACH, 0.3, seed)) as starting:
-            for number in range(36):
+            for number in count():
+                if number >= 36:
+                    if kills >= 10:
+                        break
+                    load.start("loop", number)  # new processes are slow to come: give them something to do
                 time.sleep(dice.uniform(0.05, 0.9))
                 if number % 4 != 3:
                     kills += kill_a_worker(served, dice)
@@ -48,7 +53,6 @@ def test_workers_and_service_at_random_moments(tmp_path: Path, seed: int) -> Non
                     served.start()
             starting.join()
             repeated = load.check(300)
-        assert kills >= 10, "hardly any worker was killed: the test tests nothing"
         assert repeated > 0, "no kill hit a running step: the test tests nothing"
         served.stop()
         laws.check_store(served.store)
