@@ -17,7 +17,15 @@ from typing import Any
 
 import pytest
 
-from durably import AsyncDurableContext, DurableContext, ItemBatcher, MapConfig, NestingType, durable_execution
+from durably import (
+    AsyncDurableContext,
+    CompletionConfig,
+    DurableContext,
+    ItemBatcher,
+    MapConfig,
+    NestingType,
+    durable_execution,
+)
 from durably.testing import LocalRunner, NotDeterministicError, acheck_determinism, check_determinism
 
 DAY = timedelta(days=1)
@@ -323,6 +331,45 @@ def test_runners_with_their_settings(run: Callable[..., Any]) -> None:
 
     report = run(LocalRunner(order, callbacks={"approve A7": "yes"}), "A7")
     assert report.check().baseline.value == "yes"
+
+
+@pytest.mark.parametrize("careless", [False, True])
+@pytest.mark.parametrize(
+    "config",
+    [
+        MapConfig[Any](nesting_type=NestingType.FLAT),
+        MapConfig[Any](nesting_type=NestingType.FLAT, completion_config=CompletionConfig.all_completed()),
+        MapConfig[Any](nesting_type=NestingType.FLAT, item_batcher=ItemBatcher(max_items_per_batch=2)),
+    ],
+)
+def test_what_branches_without_records_of_their_own_did_is_looked_at(config: MapConfig[Any], careless: bool) -> None:
+    def name() -> str:
+        return f"item {random.random() if careless else ''}"
+
+    @durable_execution
+    def plain(event: None, ctx: DurableContext) -> int:
+        def item(branch: DurableContext, number: int) -> float:
+            return 1 / (branch.step(lambda s: number, name=name()) - 2)
+
+        ctx.step(lambda s: None, name="first")  # no invocation began with the map
+        result = ctx.map(range(5), item, name="flat", config=config)
+        ctx.step(lambda s: None, name="last")
+        return result.failure_count
+
+    @durable_execution
+    async def coroutine(event: None, ctx: AsyncDurableContext) -> int:
+        async def item(branch: AsyncDurableContext, number: int) -> float:
+            return 1 / (await branch.step(lambda s: number, name=name()) - 2)
+
+        await ctx.step(lambda s: None, name="first")
+        result = await ctx.map(range(5), item, name="flat", config=config)
+        await ctx.step(lambda s: None, name="last")
+        return result.failure_count
+
+    for handler in (plain, coroutine):
+        report = check_determinism(handler)
+        assert report.ok is not careless, str(report)
+        assert report.baseline.value == 1
 
 
 def test_branches_without_records_of_their_own_end_in_a_replay() -> None:

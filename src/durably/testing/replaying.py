@@ -325,8 +325,6 @@ def _opened(operation: Operation, below: list[Operation]) -> Operation | None:
     """``operation``, a finished context, as if its result had to be rebuilt; None where that cannot be said."""
     details: dict[str, Any] = dict(operation.get("ContextDetails") or {})
     if operation.get("SubType") in ("Map", "Parallel") and not must_rebuild(details.get("Result")):
-        if all(operation_id(operation["Id"], n) not in {child["Id"] for child in below} for n in range(len(below))):
-            return None  # its branches have no records of their own
         envelope = _envelope(str(operation.get("SubType")), details.get("Result"))
         if envelope is None:
             return None
@@ -363,6 +361,9 @@ def _undecided(batch: Operation, below: Sequence[Operation]) -> set[str]:
     several = {one["Id"]: _items_of(one) for one in below if (one.get("Name") or "").startswith("map-batch-")}
     if any(several.values()):
         return {op_id for op_id, items in several.items() if not started.isdisjoint(items)}
+    ids = {one["Id"] for one in below}
+    if started and all(operation_id(batch["Id"], index) not in ids for index in range(len(ids) + len(started))):
+        return ids  # flat: nothing says which of them are whose
     return {operation_id(batch["Id"], index) for index in started}
 
 
