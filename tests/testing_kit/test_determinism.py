@@ -96,6 +96,22 @@ def test_a_careful_handler(handler: Any) -> None:
     assert "follows its record: nothing else, clock, chance, environment, hash seed" in str(report)
 
 
+def test_the_cause_is_named_on_threads_that_were_there_before() -> None:
+    def outer(event: None, ctx: DurableContext) -> list[int]:
+        def flow(inner: DurableContext) -> int:
+            return inner.step(lambda s: 1, name=f"item {random.random()}")
+
+        futures = [ctx.start(ctx.run_in_child_context, flow, name=name) for name in ("first", "second")]
+        return [future.result() for future in futures]
+
+    for _ in range(3):  # each finds the threads of the one before
+        report = check_determinism(durable_execution(outer))
+        assert not report.ok
+        assert [(one.call, one.line.number) for one in report.suspects] == [
+            ("random.random()", line_of(outer, "random.random()"))
+        ]
+
+
 def test_the_world_is_put_back() -> None:
     @durable_execution
     def draws_nothing(event: Any, ctx: DurableContext) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from durably.checkpointing import CheckpointConfig
 from durably.engine.async_run import AsyncRun
 from durably.engine.envelope import from_verdict
+from durably.engine.environment import Environment
 from durably.engine.invocation import run_async, run_sync
 from durably.engine.run import Run
 from durably.engine.sync_run import SyncRun
@@ -227,9 +228,25 @@ class _Journal(dict[str, Operation]):
         return super().get(key, default)
 
 
+class _Watched(Environment):
+    """Threads that do what :func:`threading.setprofile` says of new ones: those borrowed here may have begun before."""
+
+    def borrow(self, job: Callable[[], None]) -> None:
+        def watched() -> None:
+            kept = sys.getprofile()
+            sys.setprofile(threading.getprofile())
+            try:
+                job()
+            finally:
+                sys.setprofile(kept)
+
+        super().borrow(watched)
+
+
 class _SyncReplay(SyncRun):
     def __init__(self, arn: str, operations: list[Operation], observer: Observer) -> None:
         super().__init__(arn, _TOKEN, operations, None)  # type: ignore[arg-type]  # it is never asked
+        self.environment = _Watched()
         self.observer = observer
         self.ops = _Journal(self.ops, observer.met)
 
