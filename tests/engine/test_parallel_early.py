@@ -335,3 +335,31 @@ def test_a_branchs_context_is_refused_after_the_batch(flavour: Flavour) -> None:
 
     contexts: list[Any] = []
     assert flavour.run(handler).value == "refused"
+
+
+def test_what_an_answer_brings_behind_the_deciding_branch_comes_too_late() -> None:
+    """The winner's completion and a loser's come in one answer, in this order: the loser does not go on."""
+
+    async def step(step: Any) -> int:
+        return 1
+
+    async def winner(inner: Any) -> int:
+        return await inner.step(step)
+
+    async def loser(inner: Any) -> None:
+        await inner.step(step)
+        await inner.step(step, name="second")
+        went_on.append(1)
+        await inner.step(step, name="third")
+
+    async def handler(event: Any, ctx: Any) -> Any:
+        return (await ctx.parallel([winner, loser], config=FIRST)).get_results()
+
+    went_on: list[int] = []
+    world = run(handler)
+    assert world.value == [1]
+    together = next(call for call in world.batches if ("STEP", "SUCCEED", "second") in call)
+    assert ("CONTEXT", "SUCCEED", "parallel-branch-0") in together
+    assert together.index(("CONTEXT", "SUCCEED", "parallel-branch-0")) < together.index(("STEP", "SUCCEED", "second"))
+    assert went_on == []
+    assert "third" not in [update.get("Name") for update in world.updates]

@@ -227,9 +227,10 @@ class Ending:
     def done(self) -> bool:
         return self._over
 
-    def hand_out(self) -> None:
-        self._over = True
-        self._group.recorded(self)
+    def hand_out(self) -> bool:
+        self.set_result(None)
+        return False  # the group's own protocol is yet to see it
 
     def set_result(self, _: None) -> None:
-        self.hand_out()
+        self._over = True
+        self._group.recorded(self)

@@ -219,6 +219,7 @@ class Delivery:
 
     def _hand_out_arrivals(self) -> bool:
         told: set[Branch | None] = set()
+        gone_on = True  # everybody who was told; else others must not be before them, who are told by the loop
         while self._arrivals:
             future = self._arrivals[0]
             if told and (future.strand is None or future.strand in told):
@@ -226,7 +227,10 @@ class Delivery:
             self._arrivals.popleft()
             if future.done():
                 continue  # cancelled meanwhile
-            future.hand_out()
+            if gone_on:
+                gone_on = future.hand_out()
+            else:
+                future.set_result(None)
             told.add(future.strand)
             if future.strand is None:
                 break

@@ -48,8 +48,9 @@ class ParkFuture(asyncio.Future[Any]):
     came: int = 0
 
 
-    def hand_out(self) -> None:
+    def hand_out(self) -> bool:
         self.set_result(None)
+        return False
 
 
 class Acknowledgement:
@@ -70,11 +71,12 @@ class Acknowledgement:
         self._done = False
         self._wake: Callable[[Any], object] | None = None
 
-    def hand_out(self) -> None:
+    def hand_out(self) -> bool:
         """Let the task go on. Not to be called where another task runs."""
         self._done = True
         if self._wake is not None:
             self._context.run(self._wake, self)
+        return True
 
     def set_result(self, _: None, /) -> None:
         """Let the task go on in the loop's next turn."""
@@ -121,8 +123,8 @@ class Arrival(Protocol):
 
     def set_result(self, result: None, /) -> None: ...
 
-    def hand_out(self) -> None:
-        """The same as set_result(None), from where no task runs."""
+    def hand_out(self) -> bool:
+        """The same as set_result(None), from where no task runs. Whether the program has gone on already."""
         ...
 
 
