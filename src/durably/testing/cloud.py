@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from durably.client.clock import Clock
@@ -15,8 +14,8 @@ from durably.wire.limits import EXECUTION_NAME_PATTERN
 
 from ._deployed import Deployed
 from ._durations import Span, as_ms
+from ._runner_base import RunnerBase
 from ._threads import in_thread
-from .callbacks import Answer
 from .errors import RunTimeout, TestingError
 from .executions import AsyncLocalExecution, LocalExecution
 from .export import Api, api_of
@@ -120,7 +119,7 @@ class AsyncCloudExecution(AsyncLocalExecution[Out]):
         return await in_thread(lambda: self._execution.wait_for(name, index, ended=ended))
 
 
-class CloudRunner(Generic[In, Out]):
+class CloudRunner(RunnerBase, Generic[In, Out]):
     """Runs a function that is deployed: on AWS, or on any service that speaks the API.
 
     Parameters:
@@ -136,8 +135,6 @@ class CloudRunner(Generic[In, Out]):
         stop_on_timeout: stop the execution of a :meth:`run` that took too long.
     """
 
-    __test__ = False
-
     def __init__(
         self,
         function: str,
@@ -152,8 +149,8 @@ class CloudRunner(Generic[In, Out]):
         stop_on_timeout: bool = True,
         clock: Clock | None = None,
     ) -> None:
+        super().__init__(callbacks)
         self.function = function
-        self.callbacks: dict[str | None, Any] = dict(callbacks or {})
         self._handler = handler
         self._own = client is None
         self._api = _connect(client, region, endpoint_url)
@@ -215,16 +212,6 @@ class CloudRunner(Generic[In, Out]):
 
     # ---- callbacks -----------------------------------------------------------------------------------------
 
-    def answer_callback(self, name: str | None, value: Any = None, *, after: Span = 0) -> None:
-        """Answer every callback of that name from now on, ``after`` some time; see ``callbacks``."""
-        self.callbacks[name] = Answer(value, after)
-
-    def _answer_for(self, name: str | None) -> Answer | None:
-        if name not in self.callbacks:
-            return None
-        answer = self.callbacks[name]
-        return answer if isinstance(answer, Answer) else Answer(answer)
-
     # ---- inside ----------------------------------------------------------------------------------------------
 
     def _encode(self, input: Any) -> str:
@@ -281,22 +268,6 @@ class CloudRunner(Generic[In, Out]):
         close = getattr(self._api, "close", None)
         if self._own and close is not None:
             close()
-
-    def __enter__(self) -> CloudRunner[In, Out]:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> CloudRunner[In, Out]:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<CloudRunner of {self.function}>"

@@ -42,36 +42,44 @@ __all__ = ["MockAsyncDurableContext", "MockDurableContext"]
 _WHERE: Final = "the test"
 
 
-class _MockSyncRun(SyncRun):
-    def __init__(self, service: MockService, client: Any, event: dict[str, Any], lambda_context: Any) -> None:
-        self._service = service
-        operations = cast("list[Operation]", event["InitialExecutionState"]["Operations"])
-        super().__init__(event["DurableExecutionArn"], event["CheckpointToken"], operations, client, lambda_context)
+class _MockRun(Run):
+    """What both worlds' runs share."""
+
+    _service: MockService
 
     def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
         # What nobody waits for goes with the next that somebody does, so that the number of calls can be counted on.
         return super().send(update, branch, awaited, deferred or not awaited)
 
+    def _refuse_to_wait(self, park: Park) -> None:
+        """A mistake of the test, which is not for the code under test to handle."""
+        failure = self._service.unanswered(park.op_id)
+        if failure is not None:
+            self.end(Verdict(raises=failure))
+            raise SuspendExecution
+
+
+class _MockSyncRun(_MockRun, SyncRun):
+    def __init__(self, service: MockService, client: Any, event: dict[str, Any], lambda_context: Any) -> None:
+        self._service = service
+        super().__init__(event["DurableExecutionArn"], event["CheckpointToken"], _given(event), client, lambda_context)
+
     def _perform(self, request: Request) -> Any:
         if type(request) is Park:
-            _refuse_to_wait(self, self._service, request)
+            self._refuse_to_wait(request)
         return super()._perform(request)
 
 
-class _MockAsyncRun(AsyncRun):
+class _MockAsyncRun(_MockRun, AsyncRun):
     def __init__(self, service: MockService, client: Any, event: dict[str, Any], lambda_context: Any) -> None:
         self._service = service
-        operations = cast("list[Operation]", event["InitialExecutionState"]["Operations"])
-        transport = transport_for(client)
-        super().__init__(event["DurableExecutionArn"], event["CheckpointToken"], operations, transport, lambda_context)
+        arn, token, transport = event["DurableExecutionArn"], event["CheckpointToken"], transport_for(client)
+        super().__init__(arn, token, _given(event), transport, lambda_context)
         self.environment = service.environment
-
-    def send(self, update: OperationUpdate, branch: Branch | None, awaited: bool, deferred: bool = False) -> int:
-        return super().send(update, branch, awaited, deferred or not awaited)
 
     async def _perform(self, request: Request) -> Any:
         if type(request) is Park:
-            _refuse_to_wait(self, self._service, request)
+            self._refuse_to_wait(request)
         return await super()._perform(request)
 
     async def in_time(self, driven: Coroutine[Any, Any, Any]) -> Any:
@@ -90,12 +98,8 @@ class _MockAsyncRun(AsyncRun):
         return task.result()
 
 
-def _refuse_to_wait(run: Run, service: MockService, park: Park) -> None:
-    """A mistake of the test, which is not for the code under test to handle."""
-    failure = service.unanswered(park.op_id)
-    if failure is not None:
-        run.end(Verdict(raises=failure))
-        raise SuspendExecution
+def _given(event: dict[str, Any]) -> list[Operation]:
+    return cast("list[Operation]", event["InitialExecutionState"]["Operations"])
 
 
 class _Mocking(ContextBase):

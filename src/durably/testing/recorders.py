@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any, Final, Literal
@@ -139,20 +140,14 @@ class RecordingClient(_Recorder):
         self, arn: str, token: str, updates: Sequence[OperationUpdate], client_token: str | None = None
     ) -> CheckpointResponse:
         call = self._begin(arn, token, updates)
-        try:
+        with _failure_noted(call):
             call.answer = self.inner.checkpoint(arn, token, updates, client_token)
-        except BaseException as error:
-            call.error = error
-            raise
         return call.answer  # type: ignore[no-any-return]
 
     def _get_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
         call = self._begin_state(arn, token, marker)
-        try:
+        with _failure_noted(call):
             call.answer = self.inner.get_state(arn, token, marker, max_items)
-        except BaseException as error:
-            call.error = error
-            raise
         return call.answer  # type: ignore[no-any-return]
 
     async def _acheckpoint(
@@ -160,21 +155,15 @@ class RecordingClient(_Recorder):
     ) -> CheckpointResponse:
         call = self._begin(arn, token, updates)
         ask = getattr(self.inner, "acheckpoint", None) or self.inner.checkpoint
-        try:
+        with _failure_noted(call):
             call.answer = await ask(arn, token, updates, client_token)
-        except BaseException as error:
-            call.error = error
-            raise
         return call.answer  # type: ignore[no-any-return]
 
     async def _aget_state(self, arn: str, token: str, marker: str | None, max_items: int = 1000) -> ExecutionState:
         call = self._begin_state(arn, token, marker)
         ask = getattr(self.inner, "aget_state", None) or self.inner.get_state
-        try:
+        with _failure_noted(call):
             call.answer = await ask(arn, token, marker, max_items)
-        except BaseException as error:
-            call.error = error
-            raise
         return call.answer  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
@@ -264,6 +253,15 @@ def invocation_event(
     if next_marker:
         state["NextMarker"] = next_marker
     return {"DurableExecutionArn": arn, "CheckpointToken": token, "InitialExecutionState": state}
+
+
+@contextmanager
+def _failure_noted(call: ClientCall) -> Generator[None]:
+    try:
+        yield
+    except BaseException as error:
+        call.error = error
+        raise
 
 
 def _given(call: ClientCall, script: deque[Any], default: Any) -> Any:

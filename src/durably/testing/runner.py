@@ -14,9 +14,10 @@ from durably.workers._discover import is_durable_function
 
 from . import _session
 from ._durations import Span, as_ms
+from ._runner_base import RunnerBase
 from ._threads import Late, in_thread, in_time
 from ._world import ExecutionRecord, World
-from .callbacks import Answer, OpenCallback
+from .callbacks import OpenCallback
 from .calls import Interceptor
 from .clock import VirtualClock
 from .errors import ExecutionStuck, RunTimeout, TestingError
@@ -30,8 +31,6 @@ from .result import RunResult
 from .stand_ins import Mock
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from .signatures import Handler
 
 __all__ = ["LocalRunner"]
@@ -42,7 +41,7 @@ Out = TypeVar("Out")
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class LocalRunner(Generic[In, Out]):
+class LocalRunner(RunnerBase, Generic[In, Out]):
     """Runs a durable function on the embedded service, in memory and in virtual time.
 
     Nothing takes time but the function's own code: waits, retries, timeouts and backoff pass at once, in the order in
@@ -69,8 +68,6 @@ class LocalRunner(Generic[In, Out]):
         clock: the virtual clock, for steps that need the time.
     """
 
-    __test__ = False
-
     def __init__(
         self,
         handler: Handler[In, Out],
@@ -86,6 +83,7 @@ class LocalRunner(Generic[In, Out]):
         execution_timeout: Span | None = None,
         max_invocations: int = 1000,
     ) -> None:
+        super().__init__(callbacks)
         self._settings: dict[str, Any] = {
             "functions": functions,
             "limits": limits,
@@ -95,7 +93,6 @@ class LocalRunner(Generic[In, Out]):
             "max_invocations": max_invocations,
         }
         self.handler: DurableFunction[In, Out] = _durable(handler)
-        self.callbacks: dict[str | None, Any] = dict(callbacks or {})
         self.steps: dict[str, Any] = dict(steps or {})
         self._ambient = _session.interceptors()
         self.interceptors: list[Interceptor] = [*self._ambient, *interceptors]
@@ -225,10 +222,6 @@ class LocalRunner(Generic[In, Out]):
 
     # ---- callbacks -----------------------------------------------------------------------------------------
 
-    def answer_callback(self, name: str | None, value: Any = None, *, after: Span = 0) -> None:
-        """Answer every callback of that name from now on, ``after`` virtual time; see ``callbacks``."""
-        self.callbacks[name] = Answer(value, after)
-
     def callback(self, name: str | None = None, index: int = 0) -> RunnerCallback:
         """The callback number ``index`` of those with this name, to be answered from another thread during a run.
 
@@ -244,12 +237,6 @@ class LocalRunner(Generic[In, Out]):
         """Those that are open now, of all executions."""
         return self.world.open_callbacks()
 
-    def _answer_for(self, name: str | None) -> Answer | None:
-        if name not in self.callbacks:
-            return None
-        answer = self.callbacks[name]
-        return answer if isinstance(answer, Answer) else Answer(answer)
-
     # ---- its life ------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -263,22 +250,6 @@ class LocalRunner(Generic[In, Out]):
         if self._reports is not None:
             return self._reports
         return [report(self._look(record)) for record in self.world.executions.values()]
-
-    def __enter__(self) -> LocalRunner[In, Out]:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> LocalRunner[In, Out]:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<LocalRunner of {self._functions.main}, at {self.clock.now():%Y-%m-%d %H:%M:%S}>"
