@@ -20,6 +20,7 @@ class Refusing:
     returned = False
     arn = "arn:test"
     hooks = None
+    keeps_records = True
     ops: dict[str, Any] = {}  # noqa: RUF012
 
     def refuse_if_ended(self) -> None:
