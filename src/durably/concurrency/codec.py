@@ -126,9 +126,10 @@ class BatchCodec:
 
     def _written_before(self, value: BatchResult[Any]) -> list[str] | None:
         """The results, if that is all there is to be written of the items, and each was written before."""
-        if value._plain is None or len(self._texts) < len(value._plain):
+        plain = value._plain
+        if plain is None or len(self._texts) < len(plain):
             return None
-        return [self._texts[index] for index in range(len(value._plain))]
+        return [self._texts[index] for index in range(len(plain))]
 
     # ---- one result -----------------------------------------------------------------------------------------
 

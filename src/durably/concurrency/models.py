@@ -190,9 +190,10 @@ class BatchResult(Value, Generic[R_co]):
     @property
     def all(self) -> list[BatchItem[R_co]]:
         """The items."""
+        plain = self._plain  # looked at once, before the items: another thread may make them
         items: list[BatchItem[R_co]] | None = self._items
         if items is None:
-            items = [BatchItem(index, _SUCCEEDED, result) for index, result in enumerate(self._plain or ())]
+            items = [BatchItem(index, _SUCCEEDED, result) for index, result in enumerate(plain or ())]
             self._set(_items=items, _plain=None)  # the list is the program's own now: it may change it
         return items
 
@@ -226,7 +227,8 @@ class BatchResult(Value, Generic[R_co]):
         return iter(self.all)
 
     def __len__(self) -> int:
-        return len(self.all if self._plain is None else self._plain)
+        plain = self._plain
+        return len(self.all if plain is None else plain)
 
     def __bool__(self) -> bool:
         return True
@@ -252,7 +254,8 @@ class BatchResult(Value, Generic[R_co]):
 
     @property
     def success_count(self) -> int:
-        return sum(item.status is _SUCCEEDED for item in self.all) if self._plain is None else len(self._plain)
+        plain = self._plain
+        return sum(item.status is _SUCCEEDED for item in self.all) if plain is None else len(plain)
 
     @property
     def failure_count(self) -> int:
@@ -284,8 +287,9 @@ class BatchResult(Value, Generic[R_co]):
 
     def get_results(self) -> list[R_co]:
         """The results of the items that succeeded, in input order."""
-        if self._plain is not None:
-            return list(self._plain)
+        plain = self._plain
+        if plain is not None:
+            return list(plain)
         return [cast("R_co", item.result) for item in self.all if item.status is _SUCCEEDED]
 
     def get_errors(self) -> list[ErrorObject | None]:

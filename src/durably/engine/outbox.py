@@ -78,10 +78,6 @@ class Outbox:
     def has_pending(self) -> bool:
         return bool(self._pending)
 
-    @property
-    def in_flight(self) -> bool:
-        return self._in_flight > 0
-
     def take(self) -> list[OperationUpdate]:
         """The next call's updates: at most 250 and 750 KiB (one oversized update goes alone), in order.
 
