@@ -213,7 +213,7 @@ class Interpreter:
         await asyncio.sleep(node.seconds)
 
     async def _invoke(self, node: Node) -> Any:
-        return await self.ctx.invoke("double", node.number, name=f"invoke {node.number}")
+        return await self.ctx.invoke("double:$LATEST", node.number, name=f"invoke {node.number}")
 
     async def _callback(self, node: Node) -> Any:
         try:
