@@ -14,9 +14,11 @@ import pytest
 
 from durably import (
     AsyncDurableContext,
+    CheckpointMode,
     CompletionConfig,
     DurableContext,
     MapConfig,
+    ParallelConfig,
     RetryDecision,
     StepConfig,
     StepError,
@@ -295,6 +297,29 @@ def test_a_timer_beside_an_operation_that_was_cancelled() -> None:
     history = recorded(impatient)
     report = replay(impatient, history)
     assert report.ok, str(report)
+
+
+def test_a_task_that_is_cancelled_before_it_begins_now() -> None:
+    @durable_execution(checkpointing=CheckpointMode.BATCHED)
+    async def hasty(event: Any, ctx: AsyncDurableContext) -> Any:
+        async def long(child: AsyncDurableContext) -> None:
+            await child.step(lambda step: asyncio.sleep(3600), name="long")
+
+        async def branch(inner: AsyncDurableContext) -> None:
+            async def begin() -> None:
+                await inner.run_in_child_context(long, name="given up")
+
+            task = asyncio.create_task(begin())
+            await inner.flush()  # nothing to be sent when this is replayed, so that the task has not run yet
+            task.cancel()
+            await asyncio.wait([task])
+
+        await ctx.parallel([branch], "parallel", ParallelConfig(max_concurrency=1))
+        return "done"
+
+    history = recorded(hasty)
+    assert next(one for one in history.operations if one.get("Name") == "given up")["Status"] == "FAILED"
+    assert replay(hasty, history).ok, str(replay(hasty, history))
 
 
 def test_large_results_that_are_rebuilt_follow() -> None:

@@ -86,13 +86,13 @@ def left_to_timing(first: Sequence[Operation], second: Sequence[Operation]) -> s
         if parent in batches or (parent in parents and one.get("SubType") == "RunInChildContext"):
             cut.add(op_id)
     cut = {op_id for op_id in cut if not all(op_id in records and is_terminal(records[op_id]) for records in runs)}
-    cut.update(op_id for records in runs for op_id, one in records.items() if _is_cancelled(one))
+    cut.update(op_id for records in runs for op_id, one in records.items() if is_cancelled(one))
     cut.update(op_id for op_id, one in every.items() if one.get("SubType") in OF_THE_ENGINE)
     left = {op_id for op_id in every if _is_inside(op_id, every, cut)}
     return left | _abandoned(runs[0], runs[1], every)
 
 
-def _is_cancelled(record: Operation) -> bool:
+def is_cancelled(record: Operation) -> bool:
     """Whether code has cancelled it, by a timer of its own or because something else was first."""
     details: Any = record.get("StepDetails") or record.get("ContextDetails") or {}
     return record["Status"] == "FAILED" and (details.get("Error") or {}).get("ErrorType") in CANCELLED_TYPES
