@@ -28,11 +28,17 @@ def takes(func: Callable[..., Any], count: int) -> bool:
     return least <= count and (count <= code.co_argcount or bool(code.co_flags & _VARARGS))
 
 
+RESERVED_SUB_TYPES: Final = frozenset({"Race", "Any", "All", "AllSettled", "Cancel", "Timer"})
+"""Of decisions among futures, of what is given up, and of timers that have struck: replay reads these."""
+
+
 def check_sub_type(sub_type: str | None) -> None:
     if sub_type is not None and not isinstance(sub_type, str):
         raise ValidationError(f"sub_type is {sub_type!r}, and must be a string")
     if sub_type and not SUBTYPE_PATTERN.fullmatch(sub_type):
         raise ValidationError(f"sub_type is {sub_type!r}, and must be 1 to 32 characters of A-Z a-z 0-9 _ -")
+    if sub_type in RESERVED_SUB_TYPES:
+        raise ValidationError(f"sub_type {sub_type!r} is for the engine's own records: choose another")
 
 
 def check_serdes(serdes: Any, field: str) -> None:

@@ -217,6 +217,7 @@ class AwaitedSerDes(SerDes[Any]):
         (lambda: StepConfig(serdes=JsonSerDes), r"serdes is the class JsonSerDes: pass an instance, JsonSerDes\(\)"),
         (lambda: StepConfig(serdes=object()), "pass a SerDes"),
         (lambda: StepConfig(sub_type="x" * 33), "1 to 32 characters"),
+        (lambda: StepConfig(sub_type="Race"), "'Race' is for the engine's own records"),
         (lambda: StepConfig(sub_type="naïve"), "sub_type is 'naïve'"),
         (lambda: StepConfig(sub_type=7), "sub_type is 7"),
         (lambda: StepConfig(timeout=5), r"write Duration\.from_seconds\(5\)"),
@@ -319,3 +320,10 @@ class TestJitter:
 
     def test_without_a_source_the_systems_is_used(self) -> None:
         assert 0 <= JitterStrategy.FULL.apply_jitter(10) < 10
+
+
+def test_the_sub_types_of_the_engines_own_records_are_taken() -> None:
+    from durably._config_checks import RESERVED_SUB_TYPES
+    from durably.engine import combinators, timers
+
+    assert {*combinators.SUB_TYPES.values(), combinators.GIVE_UP, timers.SUB_TYPE} == RESERVED_SUB_TYPES

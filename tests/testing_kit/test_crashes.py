@@ -78,6 +78,14 @@ def test_what_a_decision_was_taken_without_may_have_come_further_or_not(handler:
     explore_crashes(durable_execution(handler)).check()
 
 
+def test_what_ended_first_within_one_millisecond_has_won_with_a_crash_and_without() -> None:
+    @durable_execution
+    def handler(event: None, ctx: DurableContext) -> int:
+        return ctx.race([lambda c: c.race([lambda d: 1]), lambda c: 2])  # the second ends first, and began last
+
+    assert explore_crashes(handler).check().baseline.value == 2
+
+
 def test_what_a_decision_was_taken_with_may_not() -> None:
     tries: list[int] = []
 

@@ -62,11 +62,11 @@ class Alarm:
         if first == self._armed_for and self._timer is not None:
             return
         self.cancel()
-        if first is None:
-            return
         if first != self._armed_for:
             self._rings = 0
         self._armed_for = first
+        if first is None:
+            return
         delay = max(0.0, (first[0] - self._now_ms()) / 1000) + (_PATIENCE * 2**self._rings if self._rings else 0.0)
         self._timer = self._loop.call_later(min(delay, _LONGEST), self._ring, context=self._context)
 

@@ -178,7 +178,9 @@ def _summary(plan: Batch, result: BatchResult[Any]) -> str | None:
 def _branch(op: Op, plan: Batch, index: int, branch: Branch | None) -> Protocol:
     """The protocol of one branch."""
     branches = plan.branches
-    inner = Op(op.run, Around(op, branch), operation_id(op.id, index), "CONTEXT", plan.sub_type, branches.name_of(index), op.id)
+    inner = Op(
+        op.run, Around(op, branch), operation_id(op.id, index), "CONTEXT", plan.sub_type, branches.name_of(index), op.id
+    )
     func, more = branches.call_of(index)
     context, config = plan.make_context(inner, plan.flat), _FLAT if plan.flat else _NESTED
     return inner.watched(child(inner, func, context, config, plan.branch_codec(index), more))

@@ -27,8 +27,8 @@ __all__ = ["Decision", "Kind", "Started", "decide_among", "decides", "give_up", 
 
 Kind = Literal["race", "any", "all", "all_settled"]
 SUB_TYPES: Final[dict[str, str]] = {"race": "Race", "any": "Any", "all": "All", "all_settled": "AllSettled"}
-_GIVE_UP: Final = "Cancel"
-_NAMING: Final = frozenset({"Race", "Any", "All", _GIVE_UP})
+GIVE_UP: Final = "Cancel"
+_NAMING: Final = frozenset({"Race", "Any", "All", GIVE_UP})
 
 
 class Started(Protocol):
@@ -181,7 +181,7 @@ def give_up(run: Run, scope: Scope, op_id: str, parent_id: str | None, *, is_wai
     known = given_up(run)
     if op_id not in known:
         known.add(op_id)
-        op = Op(run, scope, operation_id(f"{op_id}-c", 0), "STEP", _GIVE_UP, None, parent_id)
+        op = Op(run, scope, operation_id(f"{op_id}-c", 0), "STEP", GIVE_UP, None, parent_id)
         op.post("START")
         yield op.put("SUCCEED", _written(None, [op_id]))
     if is_wait:

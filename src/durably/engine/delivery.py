@@ -109,7 +109,10 @@ class Delivery:
         ended = [
             (operation.get("EndTimestamp", operation["StartTimestamp"]), n, operation["Id"])
             for n, operation in enumerate(operations)
-            if operation["Type"] != "EXECUTION" and is_terminal(operation) and operation["Id"] not in self.delivered
+            if operation["Type"] != "EXECUTION"
+            and is_terminal(operation)
+            and operation["Id"] not in self.delivered
+            and operation.get("SubType") != "Cancel"  # nothing asks for those: see engine.combinators.give_up
         ]
         ended.sort()
         self._by_rank = [op_id for _, _, op_id in ended]

@@ -274,7 +274,9 @@ class Run:
             if self.hooks is not None:
                 self.hooks.note_changes(operations)
             for operation in operations:
-                ops[operation["Id"]] = operation
+                op_id = operation["Id"]
+                ops.pop(op_id, None)  # in the order of the last changes, as the next invocation is given them
+                ops[op_id] = operation
         except (KeyError, TypeError):
             self.end(Verdict(raises=_no_answer(response)))
             return

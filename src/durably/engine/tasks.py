@@ -47,7 +47,6 @@ class ParkFuture(asyncio.Future[Any]):
     strand: Branch | None = None
     came: int = 0
 
-
     def hand_out(self) -> bool:
         self.set_result(None)
         return False
