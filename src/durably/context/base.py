@@ -267,11 +267,11 @@ class ContextBase:
         function_name = str.__str__(function_name)
         op = self._op("CHAINED_INVOKE", "ChainedInvoke", name)
 
-        def encode_payload() -> str:
+        def encode(payload: Any) -> str:
             return _plain_codec(config.serdes_payload, MISSING, op).encode(payload)
 
         codec = _plain_codec(config.serdes_result, MISSING if result_type is None else result_type, op)
-        return self._drive(invoke(op, function_name, encode_payload, codec, config.tenant_id), op)
+        return self._drive(invoke(op, function_name, encode, payload, codec, config.tenant_id), op)
 
     def _run_in_child_context(
         self, func: Callable[..., Any], name: str | None, config: ChildConfig[Any] | None, result_type: Any

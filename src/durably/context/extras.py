@@ -109,8 +109,8 @@ class ExtraOperations(ContextBase):
 
         arn = ExecutionArn.parse(self.run.arn)
         op = self._op("CHAINED_INVOKE", "ChainedInvoke", name)
-        text = function.input_codec.encode(payload)
-        protocol = invoke(op, f"{arn.function}:{arn.version}", lambda: text, function.output_codec, None)
+        encode = function.input_codec.encode
+        protocol = invoke(op, f"{arn.function}:{arn.version}", encode, payload, function.output_codec, None)
         return self._drive(protocol, op)
 
 

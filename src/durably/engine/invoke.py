@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from durably.exceptions import InvokeError, operation_error
 
@@ -20,15 +20,15 @@ __all__ = ["invoke"]
 
 
 def invoke(
-    op: Op, function_name: str, encode_payload: Callable[[], str], codec: Codec, tenant_id: str | None
+    op: Op, function_name: str, encode: Callable[[Any], str], given: Any, codec: Codec, tenant_id: str | None
 ) -> Protocol:
     """Return the invoked function's result. Raises InvokeError when it failed, timed out or was stopped.
 
-    The payload is only encoded when the invoke is new. Raises SerDesError when it is too large.
+    What is ``given`` is only encoded when the invoke is new. Raises SerDesError when it is too large.
     """
     payload: str | None = None
     if op.record() is None:  # before it begins: what cannot be written is not begun
-        written: str = op.run.consult(encode_payload)
+        written: str = op.run.consult(encode, given)
         check_size(f"the payload of {op.describe()}", written, "Store it elsewhere and pass a reference.")
         payload = written
     record = op.begin()

@@ -123,7 +123,11 @@ class Op:
             ended = None if record is None else record.get("EndTimestamp")
             # So late is it now in the program (see ContextBase.now). Where a step's result may be used before it is
             # recorded nobody knows yet when that will have been.
-            if ended and ended > scope.time_ms and (self.type != "STEP" or self.mode is CheckpointMode.EAGER):
+            if (
+                ended
+                and ended > scope.time_ms
+                and (self.type != "STEP" or (scope.mode or run.checkpoints.mode) is CheckpointMode.EAGER)
+            ):
                 scope.time_ms = ended
         if scope.replaying:
             self.end()

@@ -215,12 +215,12 @@ class Run:
         else:
             self.end(Verdict(error=error_object(error), cause=error))
 
-    def consult(self, call: Callable[..., Any], *args: Any) -> Any:
-        """``call(*args)``, a serdes of the program's own. What it fails with for the moment ends the invocation,
+    def consult(self, call: Callable[[Any], Any], value: Any) -> Any:
+        """``call(value)``, a serdes of the program's own. What it fails with for the moment ends the invocation,
         whoever catches it: the code must not take another way because of it.
         """
         try:
-            return call(*args)
+            return call(value)
         except UnrecoverableError as error:
             self.end_by(error)
             raise

@@ -53,14 +53,6 @@ def step(
     """
     run = op.run
     record = op.begin()
-    at_most_once = config.step_semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY
-    if record is not None and record["Status"] == "STARTED" and at_most_once:
-        interrupted = StepInterruptedError(
-            f"{op.describe()} was interrupted while its body ran; it is at-most-once, so that attempt is not repeated"
-        )
-        yield from _failed(op, interrupted, _attempt(op, record), config)
-        record = op.record()
-
     while True:
         if record is not None and record["Status"] == "SUCCEEDED":
             if run.must_queue(op.id):
@@ -69,6 +61,15 @@ def step(
             return None if result is None else run.consult(codec.decode, result)
         if record is not None and is_terminal(record):
             yield from raise_recorded(op, record, StepError)
+        at_most_once = config.step_semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY
+        if record is not None and record["Status"] == "STARTED" and at_most_once:  # by an earlier invocation
+            interrupted = StepInterruptedError(
+                f"{op.describe()} was interrupted while its body ran; it is at-most-once, so that attempt is not "
+                "repeated"
+            )
+            yield from _failed(op, interrupted, _attempt(op, record), config)
+            record = op.record()
+            continue
         if record is not None and record["Status"] == "PENDING":
             yield Park(op, op.details(record).get("NextAttemptTimestamp"))
             record = op.record()
