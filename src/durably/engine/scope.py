@@ -152,43 +152,43 @@ class Leaf(Scope):
     """The scope of a step's body: no operations, and nothing in it ever changes. There are many."""
 
     __slots__ = ()
-    owner = None
-    prefix = None
-    preset_id = None
-    replaying = False
-    branch = None
-    count = 0
-    spawned = 0
-    mode = None
-    time_ms = 0
-    is_task = False
+    owner: Any = None
+    prefix: str | None = None
+    preset_id: str | None = None
+    replaying: bool = False
+    branch: Branch | None = None
+    count: int = 0
+    spawned: int = 0
+    mode: CheckpointMode | None = None
+    time_ms: int = 0
+    is_task: bool = False
 
     def __init__(self, run: Run, where: object) -> None:
-        self.run = run
-        self.where = where
-        self.thread = get_ident()
+        self.run: Run = run
+        self.where: object = where
+        self.thread: int = get_ident()
 
 
 class Around(Scope):
     """The scope around the one operation of a branch. There are many."""
 
     __slots__ = ()
-    owner = None
-    prefix = None
-    preset_id = None
-    count = 0
-    spawned = 0
-    is_task = False
+    owner: Any = None
+    prefix: str | None = None
+    preset_id: str | None = None
+    count: int = 0
+    spawned: int = 0
+    is_task: bool = False
 
     def __init__(self, op: Op, branch: Branch | None) -> None:
         scope = op.scope
-        self.run = op.run
-        self.where = op
-        self.thread = get_ident()
-        self.branch = branch
-        self.replaying = scope.replaying
-        self.mode = scope.mode
-        self.time_ms = op.time_ms
+        self.run: Run = op.run
+        self.where: object = op
+        self.thread: int = get_ident()
+        self.branch: Branch | None = branch
+        self.replaying: bool = scope.replaying
+        self.mode: CheckpointMode | None = scope.mode
+        self.time_ms: int = op.time_ms
 
 
 def _recorded(run: Run, prefix: str, deeper: int = 4) -> list[str]:
