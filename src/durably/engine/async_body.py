@@ -16,14 +16,14 @@ __all__ = ["awaited", "begin_body"]
 
 
 def begin_body(body: Body) -> Any:
-    """Call the body's function, in a thread if it may block: its result, or what to await for it.
+    """Call the function of a step's body, in a thread if it may block: its result, or what to await for it.
 
     Awaiting raises StepTimeoutError when its time is over.
     """
     if body.timeout is not None:
         return _run_in_time(body)
     func = body.func
-    return _run_in_thread(body) if body.is_step and _blocks(func) else func(*body.args)
+    return _run_in_thread(body) if _blocks(func) else func(*body.args)
 
 
 async def _run_in_thread(body: Body) -> Any:
@@ -35,7 +35,7 @@ async def _run_in_time(body: Body) -> Any:
     limit = asyncio.timeout(body.timeout)
     try:
         async with limit:
-            result = _run_in_thread(body) if body.is_step and _blocks(body.func) else body.func(*body.args)
+            result = _run_in_thread(body) if _blocks(body.func) else body.func(*body.args)
             return await result if isawaitable(result) else result
     except TimeoutError:
         if not limit.expired():
