@@ -324,6 +324,6 @@ class TestJitter:
 
 def test_the_sub_types_of_the_engines_own_records_are_taken() -> None:
     from durably._config_checks import RESERVED_SUB_TYPES
-    from durably.engine import combinators, timers
+    from durably.engine import combinators, operation, timers
 
-    assert {*combinators.SUB_TYPES.values(), combinators.GIVE_UP, timers.SUB_TYPE} == RESERVED_SUB_TYPES
+    assert {*combinators.SUB_TYPES.values(), operation.GIVE_UP, timers.SUB_TYPE} == RESERVED_SUB_TYPES

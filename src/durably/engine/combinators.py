@@ -17,7 +17,7 @@ from durably.exceptions import ExecutionError, InvocationError
 from durably.wire.ids import operation_id
 
 from .cancel_wait import cancel_wait
-from .operation import Op, is_terminal
+from .operation import GIVE_UP, Op, is_terminal
 from .requests import Body, Turn
 from .run import Protocol as OperationProtocol
 from .run import Run
@@ -27,7 +27,6 @@ __all__ = ["Decision", "Kind", "Started", "decide_among", "decides", "give_up", 
 
 Kind = Literal["race", "any", "all", "all_settled"]
 SUB_TYPES: Final[dict[str, str]] = {"race": "Race", "any": "Any", "all": "All", "all_settled": "AllSettled"}
-GIVE_UP: Final = "Cancel"
 _NAMING: Final = frozenset({"Race", "Any", "All", GIVE_UP})
 
 

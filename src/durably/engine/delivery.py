@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from .operation import is_terminal
+from .operation import GIVE_UP, is_terminal
 from .scope import CURRENT
 from .tasks import Arrival, ParkFuture
 
@@ -112,7 +112,7 @@ class Delivery:
             if operation["Type"] != "EXECUTION"
             and is_terminal(operation)
             and operation["Id"] not in self.delivered
-            and operation.get("SubType") != "Cancel"  # nothing asks for those: see engine.combinators.give_up
+            and operation.get("SubType") != GIVE_UP
         ]
         ended.sort()
         self._by_rank = [op_id for _, _, op_id in ended]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from durably.checkpointing import CheckpointMode
 from durably.wire.payloads import NO_TEXT
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from .run import Protocol, Run
 
-__all__ = ["Op", "is_terminal"]
+__all__ = ["GIVE_UP", "Op", "is_terminal"]
+
+GIVE_UP: Final = "Cancel"
+"""Sub type of the record that an operation was given up, which no call of the program's asks for."""
 
 
 def is_terminal(record: Operation) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from durably.engine.batch_policy import CompletionRecord
 from durably.engine.cancellation import CANCELLED_TYPES
 from durably.engine.combinators import SUB_TYPES
+from durably.engine.operation import GIVE_UP
 from durably.engine.operation import is_terminal
 from durably.engine.timers import SUB_TYPE as TIMER
 from durably.wire.shapes import Operation
@@ -32,7 +33,7 @@ __all__ = [
 
 BATCHES: Final = frozenset({"Map", "Parallel"})
 DECISIONS: Final = frozenset(SUB_TYPES.values())
-OF_THE_ENGINE: Final = frozenset({"Cancel", TIMER})
+OF_THE_ENGINE: Final = frozenset({GIVE_UP, TIMER})
 """Sub types of records that no call of the program stands for: see engine.combinators and engine.timers."""
 _EARLY: Final = re.compile(r'"completionReason":"(?!ALL_COMPLETED)')
 
