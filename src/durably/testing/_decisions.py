@@ -15,8 +15,7 @@ from typing import Any, Final
 from durably.engine.batch_policy import CompletionRecord
 from durably.engine.cancellation import CANCELLED_TYPES
 from durably.engine.combinators import SUB_TYPES
-from durably.engine.operation import GIVE_UP
-from durably.engine.operation import is_terminal
+from durably.engine.operation import GIVE_UP, is_terminal
 from durably.engine.timers import SUB_TYPE as TIMER
 from durably.wire.shapes import Operation
 
